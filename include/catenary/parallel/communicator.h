@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace catenary::parallel {
+
+/// A message that arrived.
+struct Message {
+  int source = 0;
+  std::vector<std::byte> bytes;
+};
+
+/// The ranks of a sweep. Move-only; owns a duplicate of MPI_COMM_WORLD, so messages never mix with other users of MPI.
+/// All calls throw CommError naming the operation and the rank. Thread-safe as far as MPI_THREAD_MULTIPLE is: collective calls
+/// from one thread at a time.
+class Communicator {
+ public:
+  /// Collective over all ranks. Needs a living MpiEnvironment.
+  static Communicator world();
+  Communicator(Communicator&&) noexcept;
+  Communicator& operator=(Communicator&&) noexcept;
+  ~Communicator();
+
+  int rank() const;
+  int size() const;
+  /// How many ranks share this host, and which of them this is. For dividing its cores and devices.
+  int local_size() const;
+  int local_rank() const;
+
+  /// Collective.
+  void barrier() const;
+  /// Collective: every rank gets the root's text.
+  std::string broadcast(std::string_view text, int root = 0) const;
+  /// Collective: everybody's text, by rank.
+  std::vector<std::string> all_gather(std::string_view text) const;
+  /// Collective: the sum over ranks.
+  long long sum(long long value) const;
+
+  /// Independent. Blocks until the bytes are on their way.
+  void send(int destination, int tag, std::span<const std::byte> bytes) const;
+  /// Independent. Sleeps between looks rather than burning a core; the longest sleep is a millisecond.
+  Message receive(int source, int tag) const;
+  Message receive_any(int tag) const;
+
+  /// The MPI_Comm behind it, for libraries that need one; points to an MPI_Comm.
+  const void* mpi_comm() const;
+
+ private:
+  struct State;
+  explicit Communicator(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Collective. Runs `act` on this rank and lets the ranks agree that all went well. If one threw, every rank throws: the one at
+/// fault its own exception, the others a CommError with the first failing rank's message. To be used around anything that can
+/// fail on one rank before a collective call, so that one rank's exception is never another's hang.
+template <class Act>
+void agree(const Communicator& communicator, Act act);
+
+namespace detail {
+/// Collective. Rethrows `own` if there is one, else throws CommError if another rank reports a failure.
+void settle(const Communicator& communicator, std::exception_ptr own);
+}  // namespace detail
+
+template <class Act>
+void agree(const Communicator& communicator, Act act) {
+  std::exception_ptr own;
+  try {
+    act();
+  } catch (...) {
+    own = std::current_exception();
+  }
+  detail::settle(communicator, own);
+}
+
+}  // namespace catenary::parallel

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catenary/weights/checkpoint.h"
+
+namespace catenary::tokenizer {
+
+using TokenId = std::int32_t;
+
+/// Text to token ids exactly as Hugging Face `tokenizers` does it, from tokenizer.json or from GGUF metadata.
+/// Move-only. `encode` and `decode` are const and thread-safe.
+class Tokenizer {
+ public:
+  /// From a checkpoint: the GGUF's own metadata, or tokenizer.json in the folder.
+  /// Throws DataError naming file and JSON pointer or key for anything malformed or not supported; never guesses.
+  static Tokenizer open(const weights::Checkpoint& checkpoint);
+  static Tokenizer from_json(const std::filesystem::path& tokenizer_json);
+  static Tokenizer from_gguf(const weights::GgufFile& gguf);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  /// Token ids of `text`. With `add_special_tokens`, those that the tokenizer's post-processor puts around a text (a BOS
+  /// where the model has one). Special tokens written out in the text are recognised, as Hugging Face does.
+  /// Invalid UTF-8 is replaced by U+FFFD first.
+  std::vector<TokenId> encode(std::string_view text, bool add_special_tokens) const;
+
+  /// The text of `ids`, special tokens included. The inverse of `encode` for text that needs no normalisation.
+  std::string decode(std::span<const TokenId> ids) const;
+
+  /// One more than the largest id.
+  std::int64_t vocab_size() const;
+  std::optional<TokenId> bos_id() const;
+  std::optional<TokenId> eos_id() const;
+  /// Tells this tokenizer from any other: a hash of everything that `encode` depends on.
+  const std::string& fingerprint() const;
+
+ private:
+  struct State;
+  explicit Tokenizer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace catenary::tokenizer

@@ -1,0 +1,158 @@
+#include "catenary/parallel/communicator.h"
+
+#include <fmt/format.h>
+#include <mpi.h>
+
+#include <algorithm>
+#include <chrono>
+#include <climits>
+#include <numeric>
+#include <thread>
+
+#include "catenary/base/check.h"
+#include "catenary/base/error.h"
+#include "catenary/base/log.h"
+#include "catenary/base/unique_handle.h"
+#include "parallel/mpi_check.h"
+
+namespace catenary::parallel {
+namespace {
+
+struct CommTraits {
+  using Handle = MPI_Comm;
+  static inline const MPI_Comm kInvalid = MPI_COMM_NULL;
+  static void close(MPI_Comm comm) noexcept {
+    if (MPI_Comm_free(&comm) != MPI_SUCCESS) log::warning("MPI_Comm_free failed");
+  }
+};
+using CommHandle = UniqueHandle<CommTraits>;
+
+int to_count(std::size_t size) {
+  check(size <= INT_MAX, "a message is larger than MPI can count");
+  return static_cast<int>(size);
+}
+
+}  // namespace
+
+struct Communicator::State {
+  CommHandle comm;
+  MPI_Comm raw = MPI_COMM_NULL;  // what `comm` owns
+  int rank = 0;
+  int size = 1;
+  int local_rank = 0;
+  int local_size = 1;
+};
+
+Communicator::Communicator(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Communicator::Communicator(Communicator&&) noexcept = default;
+Communicator& Communicator::operator=(Communicator&&) noexcept = default;
+Communicator::~Communicator() = default;
+
+Communicator Communicator::world() {
+  auto state = std::make_unique<State>();
+  MPI_Comm comm = MPI_COMM_NULL;
+  mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &comm));
+  state->comm = CommHandle(comm);
+  state->raw = comm;
+  mpi_check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
+  mpi_check(MPI_Comm_rank(comm, &state->rank));
+  mpi_check(MPI_Comm_size(comm, &state->size));
+  MPI_Comm host = MPI_COMM_NULL;
+  mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, state->rank, MPI_INFO_NULL, &host));
+  const CommHandle host_handle(host);
+  mpi_check(MPI_Comm_rank(host, &state->local_rank));
+  mpi_check(MPI_Comm_size(host, &state->local_size));
+  return Communicator(std::move(state));
+}
+
+int Communicator::rank() const { return state_->rank; }
+int Communicator::size() const { return state_->size; }
+int Communicator::local_rank() const { return state_->local_rank; }
+int Communicator::local_size() const { return state_->local_size; }
+
+void Communicator::barrier() const { mpi_check(MPI_Barrier(state_->comm.get())); }
+
+std::string Communicator::broadcast(std::string_view text, int root) const {
+  unsigned long long size = text.size();
+  mpi_check(MPI_Bcast(&size, 1, MPI_UNSIGNED_LONG_LONG, root, state_->comm.get()));
+  std::string result = rank() == root ? std::string(text) : std::string(size, '\0');
+  mpi_check(MPI_Bcast(result.data(), to_count(size), MPI_CHAR, root, state_->comm.get()));
+  return result;
+}
+
+std::vector<std::string> Communicator::all_gather(std::string_view text) const {
+  const auto num_ranks = static_cast<std::size_t>(size());
+  const int own = to_count(text.size());
+  std::vector<int> lengths(num_ranks);
+  mpi_check(MPI_Allgather(&own, 1, MPI_INT, lengths.data(), 1, MPI_INT, state_->comm.get()));
+  to_count(std::accumulate(lengths.begin(), lengths.end(), std::size_t{0}));
+  std::vector<int> begins(num_ranks);
+  std::exclusive_scan(lengths.begin(), lengths.end(), begins.begin(), 0);
+  std::string all(static_cast<std::size_t>(begins.back() + lengths.back()), '\0');
+  mpi_check(MPI_Allgatherv(text.data(), own, MPI_CHAR, all.data(), lengths.data(), begins.data(), MPI_CHAR, state_->comm.get()));
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < num_ranks; ++i) {
+    texts.push_back(all.substr(static_cast<std::size_t>(begins[i]), static_cast<std::size_t>(lengths[i])));
+  }
+  return texts;
+}
+
+long long Communicator::sum(long long value) const {
+  long long total = 0;
+  mpi_check(MPI_Allreduce(&value, &total, 1, MPI_LONG_LONG, MPI_SUM, state_->comm.get()));
+  return total;
+}
+
+void Communicator::send(int destination, int tag, std::span<const std::byte> bytes) const {
+  mpi_check(MPI_Send(bytes.data(), to_count(bytes.size()), MPI_BYTE, destination, tag, state_->comm.get()));
+}
+
+Message Communicator::receive(int source, int tag) const {
+  // A blocking MPI_Recv spins on a core that a scorer could use, so look and sleep, longer the longer nothing comes.
+  using std::chrono::microseconds;
+  constexpr microseconds kLongestSleep(1000);
+  microseconds sleep(10);
+  MPI_Message message = MPI_MESSAGE_NULL;
+  MPI_Status status;
+  for (int found = 0;;) {
+    mpi_check(MPI_Improbe(source, tag, state_->comm.get(), &found, &message, &status));
+    if (found != 0) break;
+    std::this_thread::sleep_for(sleep);
+    sleep = std::min(sleep * 2, kLongestSleep);
+  }
+  int size = 0;
+  mpi_check(MPI_Get_count(&status, MPI_BYTE, &size));
+  Message received{status.MPI_SOURCE, std::vector<std::byte>(static_cast<std::size_t>(size))};
+  mpi_check(MPI_Mrecv(received.bytes.data(), size, MPI_BYTE, &message, &status));
+  return received;
+}
+
+Message Communicator::receive_any(int tag) const { return receive(MPI_ANY_SOURCE, tag); }
+
+const void* Communicator::mpi_comm() const {
+  return &state_->raw;
+}
+
+namespace detail {
+
+void settle(const Communicator& communicator, std::exception_ptr own) {
+  std::string problem;
+  if (own) {
+    try {
+      std::rethrow_exception(own);
+    } catch (const std::exception& e) {
+      problem = e.what();
+    } catch (...) {
+      problem = "unknown error";
+    }
+    if (problem.empty()) problem = "error without a message";
+  }
+  const std::vector<std::string> problems = communicator.all_gather(problem);
+  if (own) std::rethrow_exception(own);
+  for (std::size_t rank = 0; rank < problems.size(); ++rank) {
+    if (!problems[rank].empty()) throw CommError(fmt::format("rank {}: {}", rank, problems[rank]));
+  }
+}
+
+}  // namespace detail
+}  // namespace catenary::parallel

@@ -1,0 +1,22 @@
+#include "parallel/mpi_check.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "catenary/base/error.h"
+
+namespace catenary::parallel {
+
+void mpi_check(int status, std::source_location where) {
+  if (status == MPI_SUCCESS) return;
+  std::string text(MPI_MAX_ERROR_STRING, '\0');
+  int length = 0;
+  MPI_Error_string(status, text.data(), &length);
+  text.resize(static_cast<std::size_t>(length));
+  int rank = -1;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  throw CommError(fmt::format("MPI on rank {}: {} (in {})", rank, text, where.function_name()));
+}
+
+}  // namespace catenary::parallel

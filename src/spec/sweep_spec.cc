@@ -1,0 +1,235 @@
+#include "catenary/spec/sweep_spec.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "catenary/base/error.h"
+#include "catenary/base/mapped_file.h"
+
+namespace catenary::spec {
+namespace {
+
+using Json = nlohmann::json;
+
+template <class Enum>
+struct Word {
+  Enum value;
+  std::string_view word;
+};
+constexpr std::array kConditionKinds{Word{ConditionKind::kZeroShot, "zero_shot"}, Word{ConditionKind::kFewShot, "few_shot"}};
+constexpr std::array kExemplars{Word{Exemplars::kFixed, "fixed"}, Word{Exemplars::kPerItem, "per_item"}};
+constexpr std::array kDTypes{Word{DType::kFloat32, "float32"}, Word{DType::kBFloat16, "bfloat16"}};
+
+template <class Enum>
+std::string_view word_of(std::span<const Word<Enum>> words, Enum value) {
+  for (const auto& entry : words) {
+    if (entry.value == value) return entry.word;
+  }
+  return "?";
+}
+
+template <class Enum>
+std::optional<Enum> find_word(std::span<const Word<Enum>> words, std::string_view word) {
+  for (const auto& entry : words) {
+    if (entry.word == word) return entry.value;
+  }
+  return std::nullopt;
+}
+
+template <class Enum>
+std::string list_words(std::span<const Word<Enum>> words) {
+  std::string list;
+  for (const auto& entry : words) list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", entry.word);
+  return list;
+}
+
+// One JSON object being read: knows its pointer, notes every problem, and at the end names the keys nobody asked for.
+class ObjectReader {
+ public:
+  ObjectReader(const Json& json, std::string pointer, const std::string& file, Problems& problems)
+      : json_(json), pointer_(std::move(pointer)), file_(file), problems_(problems) {
+    if (!json_.is_object()) problem("", fmt::format("expected an object, found {}", json_.type_name()));
+  }
+
+  void problem(std::string_view key, std::string_view what) {
+    const std::string pointer = key.empty() ? pointer_ : fmt::format("{}/{}", pointer_, key);
+    problems_.add(fmt::format("{}: {}: {}", file_, pointer.empty() ? "/" : pointer, what));
+  }
+
+  const Json* find(std::string_view key) {
+    known_.emplace(key);
+    if (!json_.is_object()) return nullptr;
+    const auto it = json_.find(key);
+    return it == json_.end() ? nullptr : &*it;
+  }
+
+  const Json* get(std::string_view key, std::string_view expected) {
+    const Json* value = find(key);
+    if (value == nullptr && json_.is_object()) problem(key, fmt::format("missing, expected {}", expected));
+    return value;
+  }
+
+  std::string get_string(std::string_view key) { return to_text(key, get(key, "a string")).value_or(""); }
+  std::optional<std::string> find_string(std::string_view key) { return to_text(key, find(key)); }
+
+  std::optional<std::int64_t> find_integer(std::string_view key, std::int64_t min) {
+    const Json* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    const bool fits = value->is_number_integer() && (!value->is_number_unsigned() || value->get<std::uint64_t>() <= INT64_MAX);
+    if (!fits || value->get<std::int64_t>() < min) {
+      problem(key, fmt::format("expected an integer of at least {}, found {}", min, value->dump()));
+      return std::nullopt;
+    }
+    return value->get<std::int64_t>();
+  }
+
+  std::optional<double> find_positive_number(std::string_view key) {
+    const Json* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    if (!value->is_number() || !(value->get<double>() > 0) || !std::isfinite(value->get<double>())) {
+      problem(key, fmt::format("expected a number above 0, found {}", value->dump()));
+      return std::nullopt;
+    }
+    return value->get<double>();
+  }
+
+  template <class Enum, std::size_t N>
+  std::optional<Enum> to_word(std::string_view key, const Json* value, const std::array<Word<Enum>, N>& words) {
+    if (value == nullptr) return std::nullopt;
+    const std::optional<Enum> found =
+        value->is_string() ? find_word<Enum>(words, value->get_ref<const std::string&>()) : std::nullopt;
+    if (!found) problem(key, fmt::format("expected one of {}, found {}", list_words<Enum>(words), value->dump()));
+    return found;
+  }
+
+  // Calls `read(ObjectReader&)` for each object of a list that must not be empty.
+  template <class Read>
+  void each(std::string_view key, Read read) {
+    const Json* list = get(key, "a list");
+    if (list == nullptr) return;
+    if (!list->is_array() || list->empty()) {
+      problem(key, fmt::format("expected a list of at least one object, found {}", list->is_array() ? "[]" : list->type_name()));
+      return;
+    }
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      ObjectReader entry((*list)[i], fmt::format("{}/{}/{}", pointer_, key, i), file_, problems_);
+      read(entry);
+      entry.finish();
+    }
+  }
+
+  void finish() {
+    if (!json_.is_object()) return;
+    for (const auto& [key, value] : json_.items()) {
+      if (key == "comment" || known_.contains(key)) continue;
+      std::string known;
+      for (const auto& name : known_) known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", name);
+      problem(key, fmt::format("unknown key; known here are {}, \"comment\"", known));
+    }
+  }
+
+ private:
+  std::optional<std::string> to_text(std::string_view key, const Json* value) {
+    if (value == nullptr) return std::nullopt;
+    if (value->is_string() && !value->get_ref<const std::string&>().empty()) return value->get<std::string>();
+    problem(key, fmt::format("expected a string that is not empty, found {}", value->dump()));
+    return std::nullopt;
+  }
+
+  const Json& json_;
+  std::string pointer_;
+  const std::string& file_;
+  Problems& problems_;
+  std::set<std::string, std::less<>> known_;
+};
+
+// A name ends up in tables, file names and HDF5 paths.
+std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names) {
+  std::string name = entry.get_string("name");
+  if (name.empty()) return name;
+  constexpr std::size_t kMaxLength = 64;
+  if (name.size() > kMaxLength || name.find_first_of("/\\\n\t\r") != std::string::npos) {
+    entry.problem("name", fmt::format("expected at most {} characters without slashes, tabs or line ends", kMaxLength));
+  }
+  if (!names.insert(name).second) entry.problem("name", fmt::format("\"{}\" is used twice; names must be unique", name));
+  return name;
+}
+
+ConditionSpec read_condition(ObjectReader& entry, std::set<std::string>& names) {
+  ConditionSpec condition;
+  condition.name = read_unique_name(entry, names);
+  const Json* kind = entry.get("kind", "one of " + list_words<ConditionKind>(kConditionKinds));
+  condition.kind = entry.to_word("kind", kind, kConditionKinds).value_or(condition.kind);
+  if (kind != nullptr && condition.kind == ConditionKind::kFewShot) {
+    if (entry.get("k", "the number of exemplars") != nullptr) condition.k = entry.find_integer("k", 1).value_or(1);
+    condition.seed = static_cast<std::uint64_t>(entry.find_integer("seed", 0).value_or(0));
+    condition.exemplars = entry.to_word("exemplars", entry.find("exemplars"), kExemplars).value_or(condition.exemplars);
+    condition.separator = entry.find_string("separator").value_or(condition.separator);
+  }
+  return condition;
+}
+
+}  // namespace
+
+std::string_view to_string(ConditionKind kind) { return word_of<ConditionKind>(kConditionKinds, kind); }
+std::string_view to_string(Exemplars exemplars) { return word_of<Exemplars>(kExemplars, exemplars); }
+std::string_view to_string(DType dtype) { return word_of<DType>(kDTypes, dtype); }
+
+DType parse_dtype(std::string_view word) {
+  if (const auto found = find_word<DType>(kDTypes, word)) return *found;
+  throw SpecError(fmt::format("dtype: expected one of {}, found \"{}\"", list_words<DType>(kDTypes), word));
+}
+
+SweepSpec read_sweep_spec(const std::filesystem::path& path) {
+  SweepSpec spec;
+  const std::string file = path.string();
+  try {
+    spec.text = MappedFile(path).text();
+  } catch (const DataError& e) {
+    throw SpecError(e.what());
+  }
+  Json json;
+  try {
+    json = Json::parse(spec.text);
+  } catch (const Json::parse_error& e) {
+    throw SpecError(fmt::format("{}: not valid JSON: {}", file, e.what()));
+  }
+
+  Problems problems;
+  ObjectReader root(json, "", file, problems);
+  spec.name = root.get_string("name");
+  spec.dtype = root.to_word("dtype", root.find("dtype"), kDTypes).value_or(spec.dtype);
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  const auto resolve = [&](const std::string& relative) { return (folder / relative).lexically_normal(); };
+
+  std::set<std::string> model_names, task_names, condition_names;
+  root.each("models", [&](ObjectReader& entry) {
+    ModelSpec model;
+    model.name = read_unique_name(entry, model_names);
+    model.path = resolve(entry.get_string("path"));
+    model.family = entry.find_string("family").value_or(spec.name);
+    model.training_tokens = entry.find_positive_number("training_tokens");
+    spec.models.push_back(std::move(model));
+  });
+  root.each("tasks", [&](ObjectReader& entry) {
+    TaskSpec task;
+    task.name = read_unique_name(entry, task_names);
+    task.path = resolve(entry.get_string("path"));
+    task.offset = entry.find_integer("offset", 0).value_or(0);
+    task.limit = entry.find_integer("limit", 1);
+    spec.tasks.push_back(std::move(task));
+  });
+  root.each("conditions", [&](ObjectReader& entry) { spec.conditions.push_back(read_condition(entry, condition_names)); });
+  root.finish();
+  problems.throw_if_any<SpecError>();
+  return spec;
+}
+
+}  // namespace catenary::spec

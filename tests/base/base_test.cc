@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "catenary/base/check.h"
+#include "catenary/base/error.h"
+#include "catenary/base/hash.h"
+#include "catenary/base/mapped_file.h"
+#include "catenary/base/unique_handle.h"
+
+namespace catenary {
+namespace {
+
+TEST(Problems, all_are_shown_in_one_message_up_to_twenty) {
+  Problems problems;
+  EXPECT_NO_THROW(problems.throw_if_any<DataError>());
+  for (int i = 0; i < 23; ++i) problems.add("problem " + std::to_string(i));
+  try {
+    problems.throw_if_any<DataError>();
+    FAIL();
+  } catch (const DataError& e) {
+    const std::string text = e.what();
+    EXPECT_NE(text.find("problem 0\nproblem 1\n"), std::string::npos);
+    EXPECT_NE(text.find("problem 19\n… and 3 more"), std::string::npos);
+    EXPECT_EQ(text.find("problem 20"), std::string::npos);
+  }
+}
+
+TEST(Check, names_the_place) {
+  EXPECT_NO_THROW(check(true, "fine"));
+  try {
+    check(false, "two is three");
+    FAIL();
+  } catch (const std::logic_error& e) {
+    EXPECT_NE(std::string(e.what()).find("two is three"), std::string::npos);
+    EXPECT_NE(std::string(e.what()).find("base_test.cc"), std::string::npos);
+  }
+}
+
+TEST(Hasher, equals_the_published_xxh3_value_of_the_empty_input) {
+  EXPECT_EQ(Hasher().hex(), "99aa06d3014798d86001c324468d497f");  // XXH3_128bits("", seed 0), from xxHash's documentation
+}
+
+TEST(Hasher, boundaries_between_texts_matter) {
+  EXPECT_NE(Hasher().add("ab").add("c").hex(), Hasher().add("a").add("bc").hex());
+  EXPECT_EQ(Hasher().add("ab").add("c").hex(), Hasher().add("ab").add("c").hex());
+}
+
+int closed = 0;
+struct CountingTraits {
+  using Handle = int;
+  static constexpr int kInvalid = -1;
+  static void close(int) noexcept { ++closed; }
+};
+
+TEST(UniqueHandle, closes_once_whatever_is_moved) {
+  closed = 0;
+  {
+    UniqueHandle<CountingTraits> a(1);
+    UniqueHandle<CountingTraits> b(std::move(a));
+    EXPECT_FALSE(a);
+    UniqueHandle<CountingTraits> c(2);
+    c = std::move(b);
+    EXPECT_EQ(closed, 1);
+    EXPECT_EQ(c.get(), 1);
+  }
+  EXPECT_EQ(closed, 2);
+}
+
+TEST(MappedFile, shows_the_bytes_and_survives_a_move) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "mapped_file_test";
+  std::ofstream(path) << "twelve bytes";
+  MappedFile a(path);
+  const auto view = a.text();
+  MappedFile b(std::move(a));
+  EXPECT_EQ(view, "twelve bytes");
+  EXPECT_EQ(b.text(), view);
+  EXPECT_TRUE(a.text().empty());
+  std::ofstream(path, std::ios::trunc).close();
+  EXPECT_TRUE(MappedFile(path).bytes().empty());
+}
+
+TEST(MappedFile, a_missing_file_and_a_folder_are_named) {
+  for (const char* path : {"/nonexistent/file", "/tmp"}) {
+    try {
+      MappedFile file{std::filesystem::path(path)};
+      FAIL() << path;
+    } catch (const DataError& e) {
+      EXPECT_NE(std::string(e.what()).find(path), std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace catenary

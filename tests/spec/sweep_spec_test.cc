@@ -1,0 +1,100 @@
+#include "catenary/spec/sweep_spec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "catenary/base/error.h"
+#include "catenary/spec/work_unit.h"
+#include "support/temporary_folder.h"
+
+namespace catenary::spec {
+namespace {
+
+using testing::HasSubstr;
+
+std::string problem_of(std::string_view text) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.write("sweep.json", text);
+  return test::message_of<SpecError>([&] { read_sweep_spec(path); });
+}
+
+TEST(SweepSpec, reads_every_key) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.write("a/sweep.json", R"({
+    "name": "study", "comment": "free text", "dtype": "bfloat16",
+    "models": [{"name": "m", "path": "../models/m", "family": "f", "training_tokens": 3e9}, {"name": "n", "path": "/abs/n.gguf"}],
+    "tasks": [{"name": "t", "path": "t.jsonl", "offset": 2, "limit": 5}],
+    "conditions": [{"name": "z", "kind": "zero_shot"},
+                   {"name": "five", "kind": "few_shot", "k": 5, "seed": 7, "exemplars": "per_item", "separator": "\n"}]})");
+  const SweepSpec spec = read_sweep_spec(path);
+  EXPECT_EQ(spec.name, "study");
+  EXPECT_EQ(spec.dtype, DType::kBFloat16);
+  ASSERT_EQ(spec.models.size(), 2u);
+  EXPECT_EQ(spec.models[0].path, folder.path() / "models/m");
+  EXPECT_EQ(spec.models[0].family, "f");
+  EXPECT_EQ(spec.models[0].training_tokens, 3e9);
+  EXPECT_EQ(spec.models[1].path, "/abs/n.gguf");
+  EXPECT_EQ(spec.models[1].family, "study");
+  EXPECT_FALSE(spec.models[1].training_tokens);
+  EXPECT_EQ(spec.tasks[0].path, folder.path() / "a/t.jsonl");
+  EXPECT_EQ(spec.tasks[0].offset, 2);
+  EXPECT_EQ(spec.tasks[0].limit, 5);
+  EXPECT_EQ(spec.conditions[0].kind, ConditionKind::kZeroShot);
+  EXPECT_EQ(spec.conditions[1].k, 5);
+  EXPECT_EQ(spec.conditions[1].seed, 7u);
+  EXPECT_EQ(spec.conditions[1].exemplars, Exemplars::kPerItem);
+  EXPECT_EQ(spec.conditions[1].separator, "\n");
+  EXPECT_THAT(spec.text, HasSubstr("free text"));
+}
+
+TEST(SweepSpec, all_problems_are_reported_at_once_with_their_pointers) {
+  const std::string text = problem_of(R"({
+    "name": 3, "dtype": "float8", "models": [{"name": "m", "path": "x"}, {"name": "m", "pth": "x"}], "tasks": [],
+    "conditions": [{"name": "c", "kind": "few_shot"}, {"name": "d", "kind": "zero_shot", "k": 2}, {"name": "e/f", "kind": 1}, 5]})");
+  EXPECT_THAT(text, HasSubstr("sweep.json: /name: expected a string that is not empty, found 3"));
+  EXPECT_THAT(text, HasSubstr("/dtype: expected one of \"float32\", \"bfloat16\", found \"float8\""));
+  EXPECT_THAT(text, HasSubstr("/models/1/name: \"m\" is used twice"));
+  EXPECT_THAT(text, HasSubstr("/models/1/path: missing, expected a string"));
+  EXPECT_THAT(text, HasSubstr("/models/1/pth: unknown key; known here are \"family\", \"name\", \"path\""));
+  EXPECT_THAT(text, HasSubstr("/tasks: expected a list of at least one object, found []"));
+  EXPECT_THAT(text, HasSubstr("/conditions/0/k: missing, expected the number of exemplars"));
+  EXPECT_THAT(text, HasSubstr("/conditions/1/k: unknown key"));
+  EXPECT_THAT(text, HasSubstr("/conditions/2/kind: expected one of \"zero_shot\", \"few_shot\", found 1"));
+  EXPECT_THAT(text, HasSubstr("/conditions/2/name: expected at most 64 characters without slashes"));
+  EXPECT_THAT(text, HasSubstr("/conditions/3: expected an object, found number"));
+}
+
+TEST(SweepSpec, wrong_numbers_are_refused) {
+  const std::string text = problem_of(R"({"name": "s", "conditions": [{"name": "c", "kind": "few_shot", "k": 0}],
+    "models": [{"name": "m", "path": "x", "training_tokens": -1}],
+    "tasks": [{"name": "t", "path": "x", "offset": -1, "limit": 1e3}, {"name": "u", "path": "x", "limit": 18446744073709551615}]})");
+  EXPECT_THAT(text, HasSubstr("/models/0/training_tokens: expected a number above 0, found -1"));
+  EXPECT_THAT(text, HasSubstr("/tasks/0/offset: expected an integer of at least 0, found -1"));
+  EXPECT_THAT(text, HasSubstr("/tasks/0/limit: expected an integer of at least 1, found 1000.0"));
+  EXPECT_THAT(text, HasSubstr("/tasks/1/limit: expected an integer of at least 1"));
+  EXPECT_THAT(text, HasSubstr("/conditions/0/k: expected an integer of at least 1, found 0"));
+}
+
+TEST(SweepSpec, broken_json_and_missing_files_are_named) {
+  EXPECT_THAT(problem_of("{\"name\": "), HasSubstr("sweep.json: not valid JSON"));
+  EXPECT_THAT(problem_of("[]"), HasSubstr("sweep.json: /: expected an object, found array"));
+  EXPECT_THAT(test::message_of<SpecError>([] { read_sweep_spec("/no/such.json"); }), HasSubstr("/no/such.json: No such file"));
+}
+
+TEST(ItemRange, ranges_cover_a_unit_once) {
+  EXPECT_TRUE(cut_into_ranges(0, 0).empty());
+  for (const std::int64_t num_items : {1, 63, 64, 65, 860}) {
+    std::int64_t next = 0;
+    for (const ItemRange& range : cut_into_ranges(3, num_items)) {
+      EXPECT_EQ(range.unit_index, 3);
+      EXPECT_EQ(range.first_item, next);
+      EXPECT_GT(range.num_items, 0);
+      EXPECT_LE(range.num_items, kItemsPerRange);
+      next += range.num_items;
+    }
+    EXPECT_EQ(next, num_items);
+  }
+}
+
+}  // namespace
+}  // namespace catenary::spec
