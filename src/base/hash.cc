@@ -32,7 +32,8 @@ Hasher& Hasher::add(std::string_view text) {
 
 Hasher& Hasher::add(std::uint64_t value) {
   std::array<unsigned char, 8> little_endian{};
-  for (std::size_t i = 0; i < little_endian.size(); ++i) little_endian[i] = static_cast<unsigned char>(value >> (8 * i));
+  for (std::size_t i = 0; i < little_endian.size(); ++i)
+    little_endian[i] = static_cast<unsigned char>(value >> (8 * i));
   return add(std::as_bytes(std::span(little_endian)));
 }
 

@@ -37,9 +37,13 @@ void info(std::string_view message) {
   if (state().world_rank == 0) state().logger->info("{}", message);
 }
 
-void warning(std::string_view message) { state().logger->warn("{}", with_rank("warning", message)); }
+void warning(std::string_view message) {
+  state().logger->warn("{}", with_rank("warning", message));
+}
 
-void error(std::string_view message) { state().logger->error("{}", with_rank("error", message)); }
+void error(std::string_view message) {
+  state().logger->error("{}", with_rank("error", message));
+}
 
 void set_rank(int world_rank, int world_size) {
   state().world_rank = world_rank;

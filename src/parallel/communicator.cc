@@ -65,12 +65,22 @@ Communicator Communicator::world() {
   return Communicator(std::move(state));
 }
 
-int Communicator::rank() const { return state_->rank; }
-int Communicator::size() const { return state_->size; }
-int Communicator::local_rank() const { return state_->local_rank; }
-int Communicator::local_size() const { return state_->local_size; }
+int Communicator::rank() const {
+  return state_->rank;
+}
+int Communicator::size() const {
+  return state_->size;
+}
+int Communicator::local_rank() const {
+  return state_->local_rank;
+}
+int Communicator::local_size() const {
+  return state_->local_size;
+}
 
-void Communicator::barrier() const { mpi_check(MPI_Barrier(state_->comm.get())); }
+void Communicator::barrier() const {
+  mpi_check(MPI_Barrier(state_->comm.get()));
+}
 
 std::string Communicator::broadcast(std::string_view text, int root) const {
   unsigned long long size = text.size();
@@ -89,7 +99,8 @@ std::vector<std::string> Communicator::all_gather(std::string_view text) const {
   std::vector<int> begins(num_ranks);
   std::exclusive_scan(lengths.begin(), lengths.end(), begins.begin(), 0);
   std::string all(static_cast<std::size_t>(begins.back() + lengths.back()), '\0');
-  mpi_check(MPI_Allgatherv(text.data(), own, MPI_CHAR, all.data(), lengths.data(), begins.data(), MPI_CHAR, state_->comm.get()));
+  mpi_check(MPI_Allgatherv(text.data(), own, MPI_CHAR, all.data(), lengths.data(), begins.data(), MPI_CHAR,
+                           state_->comm.get()));
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < num_ranks; ++i) {
     texts.push_back(all.substr(static_cast<std::size_t>(begins[i]), static_cast<std::size_t>(lengths[i])));
@@ -127,7 +138,9 @@ Message Communicator::receive(int source, int tag) const {
   return received;
 }
 
-Message Communicator::receive_any(int tag) const { return receive(MPI_ANY_SOURCE, tag); }
+Message Communicator::receive_any(int tag) const {
+  return receive(MPI_ANY_SOURCE, tag);
+}
 
 const void* Communicator::mpi_comm() const {
   return &state_->raw;

@@ -15,7 +15,8 @@ MpiEnvironment::MpiEnvironment() {
   mpi_check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
   if (provided < MPI_THREAD_MULTIPLE) {
     MPI_Finalize();
-    throw CommError("this MPI does not grant MPI_THREAD_MULTIPLE, which the sweep needs; use an MPI built with thread support");
+    throw CommError(
+        "this MPI does not grant MPI_THREAD_MULTIPLE, which the sweep needs; use an MPI built with thread support");
   }
 }
 

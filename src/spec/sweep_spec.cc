@@ -23,7 +23,8 @@ struct Word {
   Enum value;
   std::string_view word;
 };
-constexpr std::array kConditionKinds{Word{ConditionKind::kZeroShot, "zero_shot"}, Word{ConditionKind::kFewShot, "few_shot"}};
+constexpr std::array kConditionKinds{Word{ConditionKind::kZeroShot, "zero_shot"},
+                                     Word{ConditionKind::kFewShot, "few_shot"}};
 constexpr std::array kExemplars{Word{Exemplars::kFixed, "fixed"}, Word{Exemplars::kPerItem, "per_item"}};
 constexpr std::array kDTypes{Word{DType::kFloat32, "float32"}, Word{DType::kBFloat16, "bfloat16"}};
 
@@ -82,7 +83,8 @@ class ObjectReader {
   std::optional<std::int64_t> find_integer(std::string_view key, std::int64_t min) {
     const Json* value = find(key);
     if (value == nullptr) return std::nullopt;
-    const bool fits = value->is_number_integer() && (!value->is_number_unsigned() || value->get<std::uint64_t>() <= INT64_MAX);
+    const bool fits =
+        value->is_number_integer() && (!value->is_number_unsigned() || value->get<std::uint64_t>() <= INT64_MAX);
     if (!fits || value->get<std::int64_t>() < min) {
       problem(key, fmt::format("expected an integer of at least {}, found {}", min, value->dump()));
       return std::nullopt;
@@ -115,7 +117,8 @@ class ObjectReader {
     const Json* list = get(key, "a list");
     if (list == nullptr) return;
     if (!list->is_array() || list->empty()) {
-      problem(key, fmt::format("expected a list of at least one object, found {}", list->is_array() ? "[]" : list->type_name()));
+      problem(key, fmt::format("expected a list of at least one object, found {}",
+                               list->is_array() ? "[]" : list->type_name()));
       return;
     }
     for (std::size_t i = 0; i < list->size(); ++i) {
@@ -158,7 +161,8 @@ std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names) 
   if (name.size() > kMaxLength || name.find_first_of("/\\\n\t\r") != std::string::npos) {
     entry.problem("name", fmt::format("expected at most {} characters without slashes, tabs or line ends", kMaxLength));
   }
-  if (!names.insert(name).second) entry.problem("name", fmt::format("\"{}\" is used twice; names must be unique", name));
+  if (!names.insert(name).second)
+    entry.problem("name", fmt::format("\"{}\" is used twice; names must be unique", name));
   return name;
 }
 
@@ -178,9 +182,15 @@ ConditionSpec read_condition(ObjectReader& entry, std::set<std::string>& names) 
 
 }  // namespace
 
-std::string_view to_string(ConditionKind kind) { return word_of<ConditionKind>(kConditionKinds, kind); }
-std::string_view to_string(Exemplars exemplars) { return word_of<Exemplars>(kExemplars, exemplars); }
-std::string_view to_string(DType dtype) { return word_of<DType>(kDTypes, dtype); }
+std::string_view to_string(ConditionKind kind) {
+  return word_of<ConditionKind>(kConditionKinds, kind);
+}
+std::string_view to_string(Exemplars exemplars) {
+  return word_of<Exemplars>(kExemplars, exemplars);
+}
+std::string_view to_string(DType dtype) {
+  return word_of<DType>(kDTypes, dtype);
+}
 
 DType parse_dtype(std::string_view word) {
   if (const auto found = find_word<DType>(kDTypes, word)) return *found;
@@ -226,7 +236,8 @@ SweepSpec read_sweep_spec(const std::filesystem::path& path) {
     task.limit = entry.find_integer("limit", 1);
     spec.tasks.push_back(std::move(task));
   });
-  root.each("conditions", [&](ObjectReader& entry) { spec.conditions.push_back(read_condition(entry, condition_names)); });
+  root.each("conditions",
+            [&](ObjectReader& entry) { spec.conditions.push_back(read_condition(entry, condition_names)); });
   root.finish();
   problems.throw_if_any<SpecError>();
   return spec;

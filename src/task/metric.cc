@@ -26,7 +26,8 @@ double log_sum_exp(std::span<const double> values, std::int32_t skip) {
 }  // namespace
 
 ClassificationMetrics classification_metrics(std::span<const double> log_likelihoods, std::int32_t answer_index) {
-  check(log_likelihoods.size() >= 2 && answer_index >= 0 && static_cast<std::size_t>(answer_index) < log_likelihoods.size(),
+  check(log_likelihoods.size() >= 2 && answer_index >= 0 &&
+            static_cast<std::size_t>(answer_index) < log_likelihoods.size(),
         "a classification item has two classes or more and an answer among them");
   const double answer = log_likelihoods[static_cast<std::size_t>(answer_index)];
   const double total = log_sum_exp(log_likelihoods, -1);

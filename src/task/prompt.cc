@@ -12,7 +12,8 @@
 namespace catenary::task {
 namespace {
 
-// `count` different item numbers below `num_items`, in the order drawn. The bias of taking a 64-bit number modulo is below 2^-40.
+// `count` different item numbers below `num_items`, in the order drawn. The bias of taking a 64-bit number modulo is
+// below 2^-40.
 std::vector<std::int64_t> draw(std::mt19937_64 generator, std::int64_t count, std::int64_t num_items) {
   std::vector<std::int64_t> drawn;
   while (std::ssize(drawn) < count) {
@@ -33,9 +34,11 @@ std::string build_context(const Task& task, std::int64_t item_index, const spec:
       throw SpecError(fmt::format("condition \"{}\" needs {} exemplars besides the item, and the task has {} items",
                                   condition.name, condition.k, num_items));
     }
-    constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;  // spreads (seed, item) over seeds that have nothing in common
+    constexpr std::uint64_t kGoldenRatio =
+        0x9E3779B97F4A7C15;  // spreads (seed, item) over seeds that have nothing in common
     const bool per_item = condition.exemplars == spec::Exemplars::kPerItem;
-    const std::uint64_t seed = condition.seed + (per_item ? kGoldenRatio * static_cast<std::uint64_t>(item_index + 1) : 0);
+    const std::uint64_t seed =
+        condition.seed + (per_item ? kGoldenRatio * static_cast<std::uint64_t>(item_index + 1) : 0);
     auto exemplars = draw(std::mt19937_64(seed), condition.k + 1, num_items);
     std::erase(exemplars, item_index);
     exemplars.resize(static_cast<std::size_t>(condition.k));

@@ -70,7 +70,8 @@ std::string fingerprint_of(const std::vector<Item>& items) {
 Task read_task(const spec::TaskSpec& spec) {
   const MappedFile file(spec.path);
   std::string_view text = file.text();
-  while (!text.empty() && std::string_view("\n\r \t").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+  while (!text.empty() && std::string_view("\n\r \t").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
 
   Task task;
   Problems problems;
@@ -85,7 +86,8 @@ Task read_task(const spec::TaskSpec& spec) {
   if (num_items == 0) problems.add(fmt::format("{}: no items", spec.path.string()));
   problems.throw_if_any<DataError>();
   if (spec.offset >= num_items) {
-    throw DataError(fmt::format("{}: offset {} is beyond the last of {} items", spec.path.string(), spec.offset, num_items));
+    throw DataError(
+        fmt::format("{}: offset {} is beyond the last of {} items", spec.path.string(), spec.offset, num_items));
   }
   task.first = spec.offset;
   task.count = std::min(num_items - spec.offset, spec.limit.value_or(num_items));

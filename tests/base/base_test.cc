@@ -38,7 +38,8 @@ TEST(Check, names_the_place) {
 }
 
 TEST(Hasher, equals_the_published_xxh3_value_of_the_empty_input) {
-  EXPECT_EQ(Hasher().hex(), "99aa06d3014798d86001c324468d497f");  // XXH3_128bits("", seed 0), from xxHash's documentation
+  EXPECT_EQ(Hasher().hex(),
+            "99aa06d3014798d86001c324468d497f");  // XXH3_128bits("", seed 0), from xxHash's documentation
 }
 
 TEST(Hasher, boundaries_between_texts_matter) {

@@ -1,5 +1,3 @@
-#include "catenary/parallel/communicator.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,13 +5,16 @@
 #include <thread>
 
 #include "catenary/base/error.h"
+#include "catenary/parallel/communicator.h"
 
 namespace catenary::parallel {
 namespace {
 
 using testing::HasSubstr;
 
-std::span<const std::byte> bytes_of(const int& value) { return std::as_bytes(std::span(&value, 1)); }
+std::span<const std::byte> bytes_of(const int& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
 
 int int_of(const Message& message) {
   int value = 0;

@@ -78,7 +78,8 @@ TEST(SweepSpec, wrong_numbers_are_refused) {
 TEST(SweepSpec, broken_json_and_missing_files_are_named) {
   EXPECT_THAT(problem_of("{\"name\": "), HasSubstr("sweep.json: not valid JSON"));
   EXPECT_THAT(problem_of("[]"), HasSubstr("sweep.json: /: expected an object, found array"));
-  EXPECT_THAT(test::message_of<SpecError>([] { read_sweep_spec("/no/such.json"); }), HasSubstr("/no/such.json: No such file"));
+  EXPECT_THAT(test::message_of<SpecError>([] { read_sweep_spec("/no/such.json"); }),
+              HasSubstr("/no/such.json: No such file"));
 }
 
 TEST(ItemRange, ranges_cover_a_unit_once) {

@@ -1,4 +1,5 @@
-// main() of the tests that run under mpirun: MPI for the whole program; only rank 0 reports, but a failure on any rank fails all.
+// main() of the tests that run under mpirun: MPI for the whole program; only rank 0 reports, but a failure on any rank
+// fails all.
 #include <gtest/gtest.h>
 
 #include "catenary/parallel/communicator.h"

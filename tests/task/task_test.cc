@@ -21,9 +21,10 @@ using testing::Not;
 
 TEST(TaskReader, reads_items_and_ignores_further_keys) {
   const test::TemporaryFolder folder;
-  const auto path = folder.write("t.jsonl",
-                                 "{\"prompt\": \"2 + 2 =\", \"classes\": [\" 4\", \" 5\"], \"answer_index\": 0, \"part\": 1}\n"
-                                 "{\"prompt\": \"\", \"classes\": [\"a\", \"b\", \"c\"], \"answer_index\": 2}\r\n\n");
+  const auto path =
+      folder.write("t.jsonl",
+                   "{\"prompt\": \"2 + 2 =\", \"classes\": [\" 4\", \" 5\"], \"answer_index\": 0, \"part\": 1}\n"
+                   "{\"prompt\": \"\", \"classes\": [\"a\", \"b\", \"c\"], \"answer_index\": 2}\r\n\n");
   const Task task = read_task({.name = "t", .path = path});
   ASSERT_EQ(task.items.size(), 2u);
   EXPECT_EQ(task.items[0].prompt, "2 + 2 =");
@@ -40,15 +41,16 @@ TEST(TaskReader, reads_items_and_ignores_further_keys) {
 
 TEST(TaskReader, every_bad_line_is_named_in_one_pass) {
   const test::TemporaryFolder folder;
-  const auto path = folder.write("t.jsonl",
-                                 "{\"prompt\": \"p\", \"classes\": [\"a\", \"b\"], \"answer_index\": 2}\n"
-                                 "{\"prompt\": \"p\", \"classes\": [], \"answer_index\": 0}\n"
-                                 "{\"prompt\": 1, \"classes\": [\"a\", \"\"], \"answer_index\": -1}\n"
-                                 "not json\n"
-                                 "[]\n"
-                                 "{\"prompt\": \"p\", \"classes\": [\"a\", \"b\"], \"answer_index\": 0.5}\n"
-                                 "\n"
-                                 "{\"prompt\": \"p\", \"classes\": [\"a\", \"b\"], \"answer_index\": 18446744073709551615}\n");
+  const auto path =
+      folder.write("t.jsonl",
+                   "{\"prompt\": \"p\", \"classes\": [\"a\", \"b\"], \"answer_index\": 2}\n"
+                   "{\"prompt\": \"p\", \"classes\": [], \"answer_index\": 0}\n"
+                   "{\"prompt\": 1, \"classes\": [\"a\", \"\"], \"answer_index\": -1}\n"
+                   "not json\n"
+                   "[]\n"
+                   "{\"prompt\": \"p\", \"classes\": [\"a\", \"b\"], \"answer_index\": 0.5}\n"
+                   "\n"
+                   "{\"prompt\": \"p\", \"classes\": [\"a\", \"b\"], \"answer_index\": 18446744073709551615}\n");
   const std::string text = test::message_of<DataError>([&] { read_task({.name = "t", .path = path}); });
   EXPECT_THAT(text, HasSubstr("t.jsonl:1: answer_index: expected 0 to 1, found 2"));
   EXPECT_THAT(text, HasSubstr("t.jsonl:2: classes: expected a list of two or more strings"));
@@ -66,7 +68,8 @@ TEST(TaskReader, an_empty_or_missing_file_and_an_offset_beyond_the_end_are_refus
   const test::TemporaryFolder folder;
   const auto empty = folder.write("empty.jsonl", "\n");
   EXPECT_THAT(test::message_of<DataError>([&] { read_task({.name = "t", .path = empty}); }), HasSubstr("no items"));
-  EXPECT_THAT(test::message_of<DataError>([&] { read_task({.name = "t", .path = folder.path() / "no"}); }), HasSubstr("/no: "));
+  EXPECT_THAT(test::message_of<DataError>([&] { read_task({.name = "t", .path = folder.path() / "no"}); }),
+              HasSubstr("/no: "));
   const auto one = folder.write("one.jsonl", "{\"prompt\": \"\", \"classes\": [\"a\", \"b\"], \"answer_index\": 0}");
   EXPECT_THAT(test::message_of<DataError>([&] { read_task({.name = "t", .path = one, .offset = 1}); }),
               HasSubstr("offset 1 is beyond the last of 1 items"));
@@ -82,10 +85,17 @@ Task numbered_task(int num_items) {
 }
 
 spec::ConditionSpec few_shot(std::int64_t k, spec::Exemplars exemplars, std::uint64_t seed) {
-  return {.name = "c", .kind = spec::ConditionKind::kFewShot, .k = k, .seed = seed, .exemplars = exemplars, .separator = "\n"};
+  return {.name = "c",
+          .kind = spec::ConditionKind::kFewShot,
+          .k = k,
+          .seed = seed,
+          .exemplars = exemplars,
+          .separator = "\n"};
 }
 
-TEST(Prompt, zero_shot_is_the_prompt) { EXPECT_EQ(build_context(numbered_task(3), 1, {.name = "z"}), "Q1:"); }
+TEST(Prompt, zero_shot_is_the_prompt) {
+  EXPECT_EQ(build_context(numbered_task(3), 1, {.name = "z"}), "Q1:");
+}
 
 TEST(Prompt, few_shot_shows_right_answers_of_other_items) {
   const Task task = numbered_task(6);
@@ -102,23 +112,27 @@ TEST(Prompt, few_shot_shows_right_answers_of_other_items) {
       for (int j = 0; j < 6; ++j) {
         const auto q = header.find("Q" + std::to_string(j) + ":");
         if (q != std::string::npos) EXPECT_EQ(header.find("Q" + std::to_string(j) + ":", q + 1), std::string::npos);
-        if (q != std::string::npos) EXPECT_THAT(header, HasSubstr("Q" + std::to_string(j) + ": right" + std::to_string(j) + "\n"));
+        if (q != std::string::npos)
+          EXPECT_THAT(header, HasSubstr("Q" + std::to_string(j) + ": right" + std::to_string(j) + "\n"));
       }
       headers.insert(header);
     }
-    if (exemplars == spec::Exemplars::kFixed) EXPECT_LE(headers.size(), 5u);  // one header, but for the exemplars themselves
+    if (exemplars == spec::Exemplars::kFixed)
+      EXPECT_LE(headers.size(), 5u);  // one header, but for the exemplars themselves
   }
 }
 
 TEST(Prompt, a_seed_gives_the_same_prompt_everywhere) {
-  // The generator's published first outputs from seed 5489: 14514284786278117030, 4620546740167642908 (Nishimura and Matsumoto).
+  // The generator's published first outputs from seed 5489: 14514284786278117030, 4620546740167642908 (Nishimura and
+  // Matsumoto).
   EXPECT_EQ(build_context(numbered_task(100), 7, few_shot(2, spec::Exemplars::kFixed, 5489)),
             "Q30: right30\nQ8: right8\nQ7:");
 }
 
 TEST(Prompt, too_few_items_for_the_exemplars_is_an_error) {
-  EXPECT_THAT(test::message_of<SpecError>([] { build_context(numbered_task(3), 0, few_shot(3, spec::Exemplars::kFixed, 0)); }),
-              HasSubstr("needs 3 exemplars besides the item, and the task has 3 items"));
+  EXPECT_THAT(
+      test::message_of<SpecError>([] { build_context(numbered_task(3), 0, few_shot(3, spec::Exemplars::kFixed, 0)); }),
+      HasSubstr("needs 3 exemplars besides the item, and the task has 3 items"));
 }
 
 TEST(Metric, equals_a_case_computed_by_hand) {

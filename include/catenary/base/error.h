@@ -6,8 +6,8 @@
 
 namespace catenary {
 
-/// Everything Catenary throws on purpose. The message is complete: it names the file, key, dataset or rank, says what was
-/// found and what was expected, and is shown to the user as it is.
+/// Everything Catenary throws on purpose. The message is complete: it names the file, key, dataset or rank, says what
+/// was found and what was expected, and is shown to the user as it is.
 class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -39,7 +39,8 @@ class Problems {
   bool empty() const { return problems_.empty(); }
   const std::vector<std::string>& list() const { return problems_; }
 
-  /// Throws `ErrorType` with one problem a line (the first `kMaxShown`, then how many more); does nothing if there are none.
+  /// Throws `ErrorType` with one problem a line (the first `kMaxShown`, then how many more); does nothing if there are
+  /// none.
   template <class ErrorType>
   void throw_if_any() const {
     if (!problems_.empty()) throw ErrorType(text());

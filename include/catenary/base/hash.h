@@ -10,8 +10,8 @@
 
 namespace catenary {
 
-/// 128-bit XXH3 over everything added, in order (Y. Collet, xxHash 0.8). Same bytes, same value, on any machine. It tells
-/// different inputs apart; it does not defend against somebody who makes two inputs collide on purpose.
+/// 128-bit XXH3 over everything added, in order (Y. Collet, xxHash 0.8). Same bytes, same value, on any machine. It
+/// tells different inputs apart; it does not defend against somebody who makes two inputs collide on purpose.
 class Hasher {
  public:
   Hasher();

@@ -5,7 +5,8 @@
 namespace catenary::log {
 
 /// One line each on standard error; thread-safe. Standard output belongs to results.
-/// Under MPI only the rank that `set_rank` named 0 prints `info`; warnings and errors come from every rank, with its number.
+/// Under MPI only the rank that `set_rank` named 0 prints `info`; warnings and errors come from every rank, with its
+/// number.
 void info(std::string_view message);
 void warning(std::string_view message);
 void error(std::string_view message);

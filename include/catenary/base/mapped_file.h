@@ -7,7 +7,8 @@
 
 namespace catenary {
 
-/// A file mapped read-only into memory. Move-only. Spans into it are valid while it lives; a moved-to object keeps them valid.
+/// A file mapped read-only into memory. Move-only. Spans into it are valid while it lives; a moved-to object keeps them
+/// valid.
 class MappedFile {
  public:
   /// Throws DataError if the file cannot be opened or is not a regular file. An empty file gives an empty span.

@@ -18,8 +18,8 @@ struct Message {
 };
 
 /// The ranks of a sweep. Move-only; owns a duplicate of MPI_COMM_WORLD, so messages never mix with other users of MPI.
-/// All calls throw CommError naming the operation and the rank. Thread-safe as far as MPI_THREAD_MULTIPLE is: collective calls
-/// from one thread at a time.
+/// All calls throw CommError naming the operation and the rank. Thread-safe as far as MPI_THREAD_MULTIPLE is:
+/// collective calls from one thread at a time.
 class Communicator {
  public:
   /// Collective over all ranks. Needs a living MpiEnvironment.
@@ -58,9 +58,9 @@ class Communicator {
   std::unique_ptr<State> state_;
 };
 
-/// Collective. Runs `act` on this rank and lets the ranks agree that all went well. If one threw, every rank throws: the one at
-/// fault its own exception, the others a CommError with the first failing rank's message. To be used around anything that can
-/// fail on one rank before a collective call, so that one rank's exception is never another's hang.
+/// Collective. Runs `act` on this rank and lets the ranks agree that all went well. If one threw, every rank throws:
+/// the one at fault its own exception, the others a CommError with the first failing rank's message. To be used around
+/// anything that can fail on one rank before a collective call, so that one rank's exception is never another's hang.
 template <class Act>
 void agree(const Communicator& communicator, Act act);
 

@@ -2,8 +2,8 @@
 
 namespace catenary::parallel {
 
-/// Initialises MPI with MPI_THREAD_MULTIPLE and finalises it. One per process, alive for all of main; works without mpirun too
-/// (a world of one). Throws CommError if MPI grants a lower thread level.
+/// Initialises MPI with MPI_THREAD_MULTIPLE and finalises it. One per process, alive for all of main; works without
+/// mpirun too (a world of one). Throws CommError if MPI grants a lower thread level.
 class MpiEnvironment {
  public:
   MpiEnvironment();

@@ -19,10 +19,10 @@ struct ModelSpec {
 
 /// One task: a JSONL file of items (see task/task_reader.h).
 struct TaskSpec {
-  std::string name;                    // unique in the sweep
-  std::filesystem::path path;          // absolute once read
-  std::int64_t offset = 0;             // first item scored
-  std::optional<std::int64_t> limit;   // how many are scored; default: all from `offset`
+  std::string name;                   // unique in the sweep
+  std::filesystem::path path;         // absolute once read
+  std::int64_t offset = 0;            // first item scored
+  std::optional<std::int64_t> limit;  // how many are scored; default: all from `offset`
 };
 
 enum class ConditionKind { kZeroShot, kFewShot };
@@ -32,10 +32,10 @@ enum class Exemplars { kFixed, kPerItem };
 struct ConditionSpec {
   std::string name;  // unique in the sweep
   ConditionKind kind = ConditionKind::kZeroShot;
-  std::int64_t k = 0;                           // few_shot: number of exemplars
-  std::uint64_t seed = 0;                       // few_shot: which are drawn
-  Exemplars exemplars = Exemplars::kFixed;      // few_shot: the same for all items, or drawn anew for each
-  std::string separator = "\n\n";               // few_shot: after each exemplar
+  std::int64_t k = 0;                       // few_shot: number of exemplars
+  std::uint64_t seed = 0;                   // few_shot: which are drawn
+  Exemplars exemplars = Exemplars::kFixed;  // few_shot: the same for all items, or drawn anew for each
+  std::string separator = "\n\n";           // few_shot: after each exemplar
 };
 
 enum class DType { kFloat32, kBFloat16 };
@@ -51,8 +51,8 @@ struct SweepSpec {
 };
 
 /// Reads and validates a sweep spec. Relative paths are taken from the spec's folder.
-/// Throws SpecError that lists every problem with file, JSON pointer and what was expected. Whether the files that it names
-/// exist is not looked at here.
+/// Throws SpecError that lists every problem with file, JSON pointer and what was expected. Whether the files that it
+/// names exist is not looked at here.
 SweepSpec read_sweep_spec(const std::filesystem::path& path);
 
 /// The words of the spec: "zero_shot", "per_item", "bfloat16", …

@@ -8,17 +8,17 @@ namespace catenary::spec {
 
 /// What the model says of one item's continuations, in the order of the item's classes.
 struct ItemScore {
-  std::vector<double> log_likelihoods;      // nats, summed over the continuation's tokens
-  std::vector<std::int32_t> num_tokens;     // of the continuation
-  std::vector<std::uint8_t> is_greedy;      // 1 where every token of the continuation is the argmax
+  std::vector<double> log_likelihoods;   // nats, summed over the continuation's tokens
+  std::vector<std::int32_t> num_tokens;  // of the continuation
+  std::vector<std::uint8_t> is_greedy;   // 1 where every token of the continuation is the argmax
 };
 
 /// The outcome of one item range: its scores, or the reason why there are none.
 struct RangeResult {
-  std::vector<ItemScore> items;       // as many as the range has; empty if it failed
-  std::string error;                  // empty if it did not fail
-  double seconds = 0;                 // wall time of scoring, loading not included
-  std::int64_t num_tokens_fed = 0;    // tokens that went through the model
+  std::vector<ItemScore> items;     // as many as the range has; empty if it failed
+  std::string error;                // empty if it did not fail
+  double seconds = 0;               // wall time of scoring, loading not included
+  std::int64_t num_tokens_fed = 0;  // tokens that went through the model
 };
 
 }  // namespace catenary::spec

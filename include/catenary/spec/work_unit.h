@@ -14,8 +14,9 @@ struct WorkUnit {
   std::int32_t condition_index = 0;
 };
 
-/// What is handed out, stored and resumed as one: items [first_item, first_item + num_items) of a unit. Ranges are cut from the
-/// unit alone (kItemsPerRange), never from the number of ranks, so what is computed together does not depend on who computes it.
+/// What is handed out, stored and resumed as one: items [first_item, first_item + num_items) of a unit. Ranges are cut
+/// from the unit alone (kItemsPerRange), never from the number of ranks, so what is computed together does not depend
+/// on who computes it.
 struct ItemRange {
   std::int32_t unit_index = 0;
   std::int64_t first_item = 0;

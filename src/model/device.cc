@@ -1,0 +1,62 @@
+#include "catenary/model/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/headeronly/version.h>
+#ifdef CATENARY_WITH_CUDA
+#include <ATen/cuda/CUDAContextLight.h>
+#include <c10/cuda/CUDAFunctions.h>
+#endif
+
+#include "catenary/base/error.h"
+
+namespace catenary::model {
+namespace {
+
+int num_gpus() {
+#ifdef CATENARY_WITH_CUDA
+  return c10::cuda::device_count();
+#else
+  return 0;
+#endif
+}
+
+}  // namespace
+
+at::Device choose_device(std::string_view word, int local_rank) {
+  if (word == "cpu" || (word == "auto" && num_gpus() == 0)) return at::Device(at::kCPU);
+  if (word != "cuda" && word != "auto") {
+    throw SpecError(fmt::format("--device: expected cpu, cuda or auto, found \"{}\"", word));
+  }
+#ifndef CATENARY_WITH_CUDA
+  throw SpecError("--device cuda: this build has no CUDA; configure it with -DCATENARY_CUDA=ON, or use --device cpu");
+#else
+  if (num_gpus() <= local_rank) {
+    throw SpecError(
+        fmt::format("--device {}: rank {} of this host needs a GPU of its own, and {} are visible; start fewer ranks "
+                    "or use --device cpu",
+                    word, local_rank, num_gpus()));
+  }
+  const auto index = static_cast<c10::DeviceIndex>(local_rank);
+  c10::cuda::set_device(index);
+  return at::Device(at::kCUDA, index);
+#endif
+}
+
+std::string device_kind([[maybe_unused]] at::Device device) {
+#ifdef CATENARY_WITH_CUDA
+  if (device.is_cuda()) return at::cuda::getDeviceProperties(device.index())->name;
+#endif
+  return "cpu";
+}
+
+void set_num_threads(int num_threads) {
+  at::set_num_threads(num_threads);
+}
+
+std::string libtorch_version() {
+  return fmt::format("{}.{}.{}", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR, TORCH_VERSION_PATCH);
+}
+
+}  // namespace catenary::model
