@@ -2,13 +2,6 @@
 #
 # The wheel's own TorchConfig.cmake insists on a CUDA toolkit even for CPU programs, so the two folders that matter are found by
 # hand: CATENARY_TORCH_DIR, else CMAKE_PREFIX_PATH and the system, else the wheel that cmake/setup.sh unpacked.
-if(DEFINED ENV{CATENARY_DEPS})
-  set(CATENARY_DEPS $ENV{CATENARY_DEPS})
-elseif(DEFINED ENV{XDG_CACHE_HOME})
-  set(CATENARY_DEPS $ENV{XDG_CACHE_HOME}/catenary)
-else()
-  set(CATENARY_DEPS $ENV{HOME}/.cache/catenary)
-endif()
 set(site ${CATENARY_DEPS}/site)
 
 find_path(TORCH_INCLUDE_DIR ATen/ATen.h HINTS ${CATENARY_TORCH_DIR}/include PATHS ${site}/torch/include PATH_SUFFIXES include)
@@ -58,7 +51,8 @@ if(NOT CATENARY_CUDA STREQUAL "OFF")
 endif()
 
 add_library(catenary_torch INTERFACE)
-target_include_directories(catenary_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR})
+# Last in the search order: the wheel carries headers of other libraries (fmt) that are not the ones we link to.
+target_compile_options(catenary_torch INTERFACE "SHELL:-idirafter ${TORCH_INCLUDE_DIR}")
 foreach(dir ${torch_link_dirs})
   # RPATH and not RUNPATH: it must also serve the libraries that libtorch asks for.
   target_link_options(catenary_torch INTERFACE -Wl,-rpath-link,${dir} -Wl,-rpath,${dir} -Wl,--disable-new-dtags)

@@ -25,6 +25,7 @@ constexpr std::int64_t kNothing = -1;
 enum class Event : std::int32_t { kStart, kDone, kFailed, kCannotRecord };
 
 struct Ask {
+  std::int64_t range_index = kNothing;  // the one that ended
   Event event = Event::kStart;
   std::int32_t stop_requested = 0;
 };
@@ -45,7 +46,7 @@ T unpack(const parallel::Message& message) {
 
 // Rank 0's service thread: until every rank has been told that there is nothing more.
 SweepProgress hand_out(const parallel::Communicator& communicator, const std::vector<PendingRange>& pending,
-                       const std::function<void(const SweepProgress&)>& report) {
+                       const decltype(SweepActions::progress)& report) {
   WorkQueue queue(pending);
   std::map<std::size_t, std::int32_t> model_of_range;
   for (const PendingRange& range : pending) model_of_range[range.range_index] = range.model_index;
@@ -59,7 +60,7 @@ SweepProgress hand_out(const parallel::Communicator& communicator, const std::ve
     if (ask.event == Event::kFailed) ++progress.num_failed;
     if (ask.stop_requested != 0) progress.stopped = true;
     if (ask.stop_requested != 0 || ask.event == Event::kCannotRecord) ending = true;
-    if (ask.event != Event::kStart && report) report(progress);
+    if (ask.event != Event::kStart && report) report(progress, static_cast<std::size_t>(ask.range_index));
 
     std::int64_t answer = kNothing;
     if (!ending) {
@@ -114,6 +115,7 @@ SweepProgress run_sweep(const parallel::Communicator& communicator, const std::v
     const auto answer = unpack<std::int64_t>(communicator.receive(0, kAnswerTag));
     if (answer == kNothing) break;
     const auto range_index = static_cast<std::size_t>(answer);
+    ask.range_index = answer;
     const spec::RangeResult result = run_guarded(actions, range_index);
     try {
       actions.record(range_index, result);

@@ -38,7 +38,11 @@ TEST(Sweep, every_range_is_run_and_recorded_once) {
                                              ++recorded[i];
                                            },
                                        .stop_requested = {},
-                                       .progress = [&](const SweepProgress&) { ++reports; }});
+                                       .progress =
+                                           [&](const SweepProgress&, std::size_t range_index) {
+                                             EXPECT_LT(range_index, kCount);
+                                             ++reports;
+                                           }});
   for (const long long count : recorded) EXPECT_EQ(world.sum(count), 1);
   EXPECT_EQ(end.num_done, kCount);
   EXPECT_EQ(end.num_ranges, kCount);

@@ -29,7 +29,7 @@ struct SweepActions {
   /// True when this rank was asked to stop (a signal). Ranges in hand are finished; no more are handed out to anybody.
   std::function<bool()> stop_requested;
   /// On rank 0, from its service thread, after each result.
-  std::function<void(const SweepProgress&)> progress;
+  std::function<void(const SweepProgress&, std::size_t range_index)> progress;
 };
 
 /// Collective. Hands the pending ranges to the ranks as they ask, until all are recorded or somebody is asked to stop.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,36 +16,38 @@ namespace catenary::store {
 struct StoredRange {
   spec::ItemRange range;
   RangeState state = RangeState::kPending;
-  std::int32_t owner_rank = -1;      // who computed it; -1 while pending
-  double seconds = 0;                // wall time of scoring
+  std::int32_t owner_rank = -1;  // who computed it; -1 while pending
+  double seconds = 0;            // wall time of scoring
   std::int64_t num_tokens_fed = 0;
-  double finished = 0;               // seconds since 1970-01-01 UTC
+  double finished = 0;  // seconds since 1970-01-01 UTC
 };
 
-/// A store, read-only, without MPI. Reading while a sweep writes is allowed: what is done then is seen, the rest is pending.
-/// Thread-safe after construction only for distinct Readers. Throws StoreError naming file and dataset for anything that is
-/// missing, of the wrong type or size, or of a newer schema.
+/// A store, read-only, without MPI. Move-only. Reading while a sweep writes is allowed: what was done when the Reader was made is
+/// seen, the rest is pending. Throws StoreError naming file and dataset for anything that is missing, of the wrong type or size,
+/// damaged, or of a newer schema. One thread at a time may use the store, whatever the object: HDF5 is not thread-safe.
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& path);
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+  ~Reader();
 
-  const Layout& layout() const { return layout_; }
-  const std::vector<StoredRange>& ranges() const { return ranges_; }
-  /// Per unit; empty where it did not fail.
-  const std::vector<std::string>& errors() const { return errors_; }
+  const Layout& layout() const;
+  /// A range whose row is damaged counts as pending.
+  const std::vector<StoredRange>& ranges() const;
+  /// Per unit, the error of its first failed range; empty where none failed.
+  const std::vector<std::string>& errors() const;
 
-  /// The scores of a unit's items, in order; an item of a range that is not done, or whose checksum does not hold, has no
-  /// log_likelihoods (empty vectors).
+  /// The scores of a unit's items, in order; an item of a range that is not done, or whose checksum does not hold, has
+  /// no log_likelihoods (empty vectors).
   std::vector<spec::ItemScore> read_unit(std::size_t unit_index) const;
 
   /// Recomputes every done range's checksum; returns the indices into ranges() of those that are damaged.
   std::vector<std::size_t> verify() const;
 
  private:
-  std::filesystem::path path_;
-  Layout layout_;
-  std::vector<StoredRange> ranges_;
-  std::vector<std::string> errors_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace catenary::store

@@ -26,9 +26,11 @@ struct ModelRow {
 
 /// One item of a task: what is known of it without any model.
 struct TaskItemRow {
-  std::int64_t item = 0;                     // its position in the task file, from 0
+  std::int64_t item = 0;  // its position in the task file, from 0
   std::int32_t answer_index = 0;
-  std::vector<std::int32_t> class_num_bytes; // UTF-8 bytes of each class's continuation; as many as there are classes
+  std::vector<std::int32_t> class_num_bytes;  // UTF-8 bytes of each class's continuation; as many as there are classes
+
+  bool operator==(const TaskItemRow&) const = default;
 };
 
 struct TaskRow {
@@ -41,7 +43,7 @@ struct TaskRow {
 
 struct ConditionRow {
   std::string name;
-  std::string kind;       // "zero_shot", "few_shot"
+  std::string kind;  // "zero_shot", "few_shot"
   std::int64_t k = 0;
   std::uint64_t seed = 0;
   std::string exemplars;  // "fixed", "per_item"; empty for zero_shot

@@ -13,16 +13,17 @@ namespace catenary::store {
 
 /// A store being written by all ranks of a sweep. Move-only.
 ///
-/// All metadata is made and flushed before the first item; afterwards ranks only write raw data at offsets known from the
-/// layout, each its own: values, then the range's checksum, then its state mark. So a process killed at any moment leaves a
-/// file that opens and in which every range marked done is right.
+/// All metadata is made and flushed before the first item; afterwards ranks only write raw data at offsets known from
+/// the layout, each its own: values, then the range's checksum, then its state mark. So a process killed at any moment
+/// leaves a file that opens and in which every range marked done is right.
 class Writer {
  public:
   /// Collective. Makes the store, or opens the one that is there to go on with it. `layout` is the same on all ranks.
-  /// Throws StoreError (on all ranks): the path cannot be written; the file is not a store, is damaged, or of a newer schema;
-  /// it holds another sweep (says what differs) or other numerics; another process is writing it. An existing file is never
-  /// changed before it is known to be the same sweep.
-  static Writer open(const parallel::Communicator& communicator, const std::filesystem::path& path, const Layout& layout);
+  /// Throws StoreError (on all ranks): the path cannot be written; the file is not a store, is damaged, or of a newer
+  /// schema; it holds another sweep (says what differs) or other numerics; another process is writing it. An existing
+  /// file is never changed before it is known to be the same sweep.
+  static Writer open(const parallel::Communicator& communicator, const std::filesystem::path& path,
+                     const Layout& layout);
 
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
@@ -32,13 +33,14 @@ class Writer {
   /// Independent. True if the file was there and is continued.
   bool resumed() const;
 
-  /// Independent. All ranges of all units in order, and the state of each when the store was opened. A range marked done whose
-  /// checksum does not hold counts as pending.
+  /// Independent. All ranges of all units in order, and the state of each when the store was opened. A range marked
+  /// done whose checksum does not hold counts as pending.
   const std::vector<spec::ItemRange>& ranges() const;
   const std::vector<RangeState>& states() const;
 
-  /// Independent; one call for a range at a time. Writes the result of ranges()[range_index]: scores, checksum, mark; a failed
-  /// one only its reason and mark. Throws StoreError, with the range still pending in the file (a full disk, say).
+  /// Independent; one call for a range at a time. Writes the result of ranges()[range_index]: scores, checksum, mark; a
+  /// failed one only its reason and mark. Throws StoreError, with the range still pending in the file (a full disk,
+  /// say).
   void write(std::size_t range_index, const spec::RangeResult& result);
 
   /// Collective. Flushes and closes.

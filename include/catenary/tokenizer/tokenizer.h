@@ -15,8 +15,11 @@ namespace catenary::tokenizer {
 
 using TokenId = std::int32_t;
 
-/// Text to token ids exactly as Hugging Face `tokenizers` does it, from tokenizer.json or from GGUF metadata.
-/// Move-only. `encode` and `decode` are const and thread-safe.
+/// Text to token ids exactly as Hugging Face `tokenizers` does it, from tokenizer.json or from GGUF metadata. Supported
+/// today: byte-level BPE. What a character is (letter, number, space) is looked up in the Unicode version of the PCRE2
+/// in use; ids of characters that are younger than it can differ.
+/// Move-only. `encode` and `decode` are const and
+/// thread-safe.
 class Tokenizer {
  public:
   /// From a checkpoint: the GGUF's own metadata, or tokenizer.json in the folder.
@@ -29,19 +32,21 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  /// Token ids of `text`. With `add_special_tokens`, those that the tokenizer's post-processor puts around a text (a BOS
-  /// where the model has one). Special tokens written out in the text are recognised, as Hugging Face does.
-  /// Invalid UTF-8 is replaced by U+FFFD first.
+  /// Token ids of `text`. With `add_special_tokens`, those that the tokenizer's post-processor puts around a text (a
+  /// BOS where the model has one). Special tokens written out in the text are recognised, as Hugging Face does. Invalid
+  /// UTF-8 is replaced by U+FFFD first. Throws DataError for a text of more than 1 GiB.
   std::vector<TokenId> encode(std::string_view text, bool add_special_tokens) const;
 
-  /// The text of `ids`, special tokens included. The inverse of `encode` for text that needs no normalisation.
+  /// The text of `ids`, special tokens included. The inverse of `encode` for text that needs no normalisation. Bytes
+  /// that are no whole character become U+FFFD. Throws DataError for an id that no token has.
   std::string decode(std::span<const TokenId> ids) const;
 
   /// One more than the largest id.
   std::int64_t vocab_size() const;
   std::optional<TokenId> bos_id() const;
   std::optional<TokenId> eos_id() const;
-  /// Tells this tokenizer from any other: a hash of everything that `encode` depends on.
+  /// Tells this tokenizer from any other: a hash of everything that `encode` depends on. Formatting and order of keys
+  /// in the file do not matter; a GGUF and a tokenizer.json of one model have different fingerprints.
   const std::string& fingerprint() const;
 
  private:

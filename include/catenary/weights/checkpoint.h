@@ -15,14 +15,15 @@
 
 namespace catenary::weights {
 
-/// A model's weights on disk: a Hugging Face folder (config.json, model.safetensors, or model.safetensors.index.json with
-/// its shards) or one GGUF file. Memory-mapped; opening reads headers only. Whatever the container, tensors have Hugging Face
-/// names, shapes and row order (GGUF Llama files permute the rows of q_proj and k_proj; this is undone on reading).
-/// Move-only. Reading is thread-safe.
+/// A model's weights on disk: a Hugging Face folder (config.json, model.safetensors, or model.safetensors.index.json
+/// with its shards) or one GGUF file. Memory-mapped; opening reads headers only. Whatever the container, tensors have
+/// Hugging Face names, shapes and row order (GGUF Llama files permute the rows of q_proj and k_proj; this is undone on
+/// reading). Move-only. Reading is thread-safe.
 class Checkpoint {
  public:
-  /// Throws DataError that names file and key: missing or truncated file, sizes that do not fit the file, an architecture
-  /// or a feature that is not supported, a tensor that the architecture needs and the file lacks or has in another shape.
+  /// Throws DataError that names file and key: missing or truncated file, sizes that do not fit the file, an
+  /// architecture or a feature that is not supported, a tensor that the architecture needs and the file lacks or has in
+  /// another shape.
   static Checkpoint open(const std::filesystem::path& path);
 
   Checkpoint(Checkpoint&&) noexcept;
@@ -32,7 +33,7 @@ class Checkpoint {
   const std::filesystem::path& path() const;
   const ModelConfig& config() const;
 
-  /// All tensors in name order.
+  /// The tensors that the model uses, in name order.
   std::span<const TensorInfo> tensors() const;
   const TensorInfo* find_tensor(std::string_view name) const;
   /// Throws DataError if there is no such tensor.
@@ -40,14 +41,17 @@ class Checkpoint {
 
   /// Dequantises or widens a whole tensor to float32. `out` must hold exactly its elements, row-major.
   void read_float32(const TensorInfo& tensor, std::span<float> out) const;
+  /// The same for `num_rows` rows from `first_row` on, so that a rank can read its part (a vector is one row).
+  void read_rows_float32(const TensorInfo& tensor, std::int64_t first_row, std::int64_t num_rows,
+                         std::span<float> out) const;
 
   /// Number of weights; the embedding counts, once when it is tied.
   std::int64_t num_parameters() const;
   /// Of those, token embedding and an untied lm_head.
   std::int64_t num_embedding_parameters() const;
 
-  /// Tells these weights from any others: a hash of config, names, shapes, encodings and bytes of all tensors. Reads the
-  /// whole file.
+  /// Tells these weights from any others: a hash of config, names, shapes, encodings and bytes of all tensors. Reads
+  /// the whole file.
   std::string fingerprint() const;
 
   /// The GGUF metadata (tokenizer, chat template), or nullptr for a Hugging Face folder.

@@ -13,15 +13,15 @@
 
 namespace catenary::weights {
 
-/// One GGUF file (versions 2 and 3, little-endian), memory-mapped: metadata by key and the tensors as the file names them.
-/// Spec: docs/gguf.md of ggml-org/ggml. Move-only, thread-safe.
+/// One GGUF file (versions 2 and 3, little-endian), memory-mapped: metadata by key and the tensors as the file names
+/// them. Spec: docs/gguf.md of ggml-org/ggml. Move-only, thread-safe.
 ///
-/// `find_x` returns nothing where the key is absent and throws DataError where it holds another type; `get_x` also throws
-/// where it is absent.
+/// `find_x` returns nothing where the key is absent and throws DataError where it holds another type; `get_x` also
+/// throws where it is absent.
 class GgufFile {
  public:
-  /// Throws DataError naming the file and what is wrong: not GGUF, truncated, a count or offset that the file cannot hold, a
-  /// duplicate key or tensor name, an unsupported tensor type.
+  /// Throws DataError naming the file and what is wrong: not GGUF, truncated, a count or offset that the file cannot
+  /// hold, a duplicate key or tensor name, an unsupported tensor type.
   explicit GgufFile(const std::filesystem::path& path);
   GgufFile(GgufFile&&) noexcept;
   GgufFile& operator=(GgufFile&&) noexcept;

@@ -12,8 +12,8 @@ namespace catenary::weights {
 /// Spec: README of huggingface/safetensors. Move-only, thread-safe.
 class SafetensorsFile {
  public:
-  /// Throws DataError naming the file, the tensor and what is wrong: truncated, a header longer than the file, offsets that
-  /// leave the file, overlap, or disagree with shape and dtype, a dtype other than F32, F16 or BF16.
+  /// Throws DataError naming the file, the tensor and what is wrong: truncated, a header longer than the file, offsets
+  /// that leave the file, overlap, or disagree with shape and dtype, a dtype other than F32, F16 or BF16.
   explicit SafetensorsFile(const std::filesystem::path& path);
   SafetensorsFile(SafetensorsFile&&) noexcept;
   SafetensorsFile& operator=(SafetensorsFile&&) noexcept;

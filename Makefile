@@ -1,0 +1,29 @@
+# Three thin targets; CMake and ctest do the work. `make demo` and `make test` set up what is missing first.
+#   make setup   compilers and libraries (cmake/setup.sh says what it installs)
+#   make demo    a scaling study of seven small models, and what came out
+#   make test    builds everything and runs the tests
+.PHONY: setup build demo test
+
+JOBS ?= $(shell nproc)
+# Open MPI refuses to start as root, and more ranks than cores, unless told that it is meant.
+export OMPI_MCA_rmaps_base_oversubscribe = 1
+ifeq ($(shell id -u),0)
+export OMPI_ALLOW_RUN_AS_ROOT = 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+endif
+
+setup:
+	@cmake/setup.sh
+
+build: setup
+	@cmake --preset release --log-level=NOTICE $(CMAKE_ARGS)
+
+demo: build
+	@cmake --build build --parallel $(JOBS) --target catenary catenary-run
+	@rm -f build/demo.h5
+	mpirun -n 2 build/bin/catenary run jobs/demo.json -o build/demo.h5 --threads 1
+	build/bin/catenary fit build/demo.h5
+
+test: build
+	@cmake --build build --parallel $(JOBS)
+	ctest --test-dir build --output-on-failure --no-tests=error --parallel 2

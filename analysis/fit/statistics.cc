@@ -1,0 +1,58 @@
+#include "catenary/analysis/statistics.h"
+
+#include <fmt/format.h>
+
+#include <Eigen/Core>
+#include <cmath>
+#include <limits>
+#include <unsupported/Eigen/SpecialFunctions>
+
+#include "catenary/base/check.h"
+#include "catenary/base/error.h"
+
+namespace catenary::analysis {
+namespace {
+
+/// P(T > t), t ≥ 0.
+double student_upper_tail(double t, double degrees_of_freedom) {
+  // From here on the normal is exact to 1e-8, and the incomplete beta function would lose digits.
+  if (degrees_of_freedom > 1e8) return 0.5 * std::erfc(t / std::sqrt(2.0));
+  const double x = degrees_of_freedom / (degrees_of_freedom + t * t);
+  return 0.5 * Eigen::numext::betainc(0.5 * degrees_of_freedom, 0.5, x);
+}
+
+}  // namespace
+
+double student_quantile(double probability, double degrees_of_freedom) {
+  check(probability > 0 && probability < 1 && degrees_of_freedom >= 0, "a quantile of a probability in (0, 1)");
+  if (probability == 0.5) return 0;
+  if (probability < 0.5) return -student_quantile(1 - probability, degrees_of_freedom);
+  if (degrees_of_freedom == 0) return std::numeric_limits<double>::infinity();
+  double low = 0, high = 1;
+  while (student_upper_tail(high, degrees_of_freedom) > 1 - probability) high *= 2;
+  while (true) {
+    const double middle = 0.5 * (low + high);
+    if (middle == low || middle == high) return middle;
+    (student_upper_tail(middle, degrees_of_freedom) > 1 - probability ? low : high) = middle;
+  }
+}
+
+double proportion_standard_error(std::int64_t correct, std::int64_t n) {
+  if (n < 1 || correct < 0 || correct > n)
+    throw DataError(
+        fmt::format("{} of {} items correct is no proportion: expected 0 ≤ correct ≤ n and n ≥ 1", correct, n));
+  const double n_adjusted = static_cast<double>(n) + 4;
+  const double p = (static_cast<double>(correct) + 2) / n_adjusted;
+  return std::sqrt(p * (1 - p) / n_adjusted);
+}
+
+double mean_standard_error(std::span<const double> values) {
+  if (values.size() < 2) return std::numeric_limits<double>::quiet_NaN();
+  const double n = static_cast<double>(values.size());
+  double mean = 0, sum_squares = 0;
+  for (double value : values) mean += value / n;
+  for (double value : values) sum_squares += (value - mean) * (value - mean);
+  return std::sqrt(sum_squares / (n * (n - 1)));
+}
+
+}  // namespace catenary::analysis

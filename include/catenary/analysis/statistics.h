@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace catenary::analysis {
+
+/// A number with its uncertainty, in the unit of the number itself.
+struct Estimate {
+  double value;
+  double standard_error;
+  double low;  // 95 % interval; infinite on both sides where the data cannot bound it
+  double high;
+};
+
+/// The t with P(T ≤ t) = `probability` for Student's distribution, 0 < probability < 1. Degrees of freedom need not be
+/// whole; infinity gives the normal quantile. 0 degrees of freedom say nothing about the spread: ±infinity (0 at the
+/// median).
+double student_quantile(double probability, double degrees_of_freedom);
+
+/// Standard error of a proportion (accuracy), never 0:
+///   p~ = (correct + 2) / (n + 4),   se = sqrt(p~ (1 - p~) / (n + 4))
+/// The textbook sqrt(p (1 - p) / n) is 0 where all or no items are correct, which would give such a point infinite
+/// weight. Use it with the plain value correct / n. Throws DataError unless 0 ≤ correct ≤ n and n ≥ 1. A. Agresti, B.
+/// A. Coull, The American Statistician 52 (1998) 119.
+double proportion_standard_error(std::int64_t correct, std::int64_t n);
+
+/// Standard error of the mean of independent values (say, losses of items in nats): sqrt(sum (x - mean)^2 / (n (n -
+/// 1))). NaN for fewer than two values; 0 where all are equal, and then no error is known.
+double mean_standard_error(std::span<const double> values);
+
+}  // namespace catenary::analysis

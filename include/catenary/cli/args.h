@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "catenary/analysis/ladder.h"
+#include "catenary/spec/sweep_spec.h"
+
+namespace catenary::cli {
+
+/// Where a command computes.
+struct ComputeArgs {
+  std::string device = "auto";  // auto, cpu, cuda
+  int num_threads = 0;          // per rank; 0: OMP_NUM_THREADS, else the rank's share of the cores
+};
+
+/// catenary run SWEEP.json -o STORE.h5
+struct RunArgs {
+  std::filesystem::path spec;
+  std::filesystem::path store;
+  ComputeArgs compute;
+};
+
+/// catenary score MODEL TASK.jsonl
+struct ScoreArgs {
+  std::filesystem::path model;
+  spec::TaskSpec task;
+  spec::ConditionSpec condition;
+  spec::DType dtype = spec::DType::kFloat32;
+  ComputeArgs compute;
+};
+
+/// catenary status STORE.h5
+struct StatusArgs {
+  std::filesystem::path store;
+  bool json = false;
+};
+
+/// catenary fit STORE.h5
+struct FitArgs {
+  std::filesystem::path store;
+  analysis::Scale scale = analysis::Scale::kParameters;
+  std::optional<analysis::Metric> metric;       // default: both
+  std::optional<std::filesystem::path> output;  // folder for points.csv and fit.json
+  bool json = false;
+};
+
+/// The command that was typed, or the exit code of one that ended with parsing (--help, --version, a mistake).
+using Command = std::variant<RunArgs, ScoreArgs, StatusArgs, FitArgs, int>;
+
+/// Parses a command line; prints help and mistakes itself.
+Command parse_args(int argc, char** argv);
+
+}  // namespace catenary::cli

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "catenary/spec/sweep_spec.h"
+#include "catenary/store/schema.h"
+#include "catenary/task/task_reader.h"
+#include "catenary/weights/checkpoint.h"
+
+namespace catenary::cli {
+
+/// A sweep spec with everything it names opened and checked; checkpoints by their headers only.
+struct Study {
+  spec::SweepSpec spec;
+  std::vector<weights::Checkpoint> checkpoints;  // by model
+  std::vector<task::Task> tasks;
+};
+
+/// Throws SpecError that lists every problem of the spec or, if it has none, of all files that it names.
+Study read_study(const std::filesystem::path& path);
+
+/// What tells a model apart from others.
+struct ModelFingerprint {
+  std::string weights;
+  std::string tokenizer;
+};
+
+/// Reads all of the model's weights.
+ModelFingerprint fingerprint_of(const weights::Checkpoint& checkpoint);
+
+/// The store's layout. Units are ordered by model, task, condition; the id of each is a hash of the model's
+/// fingerprint, the task's items and which are scored, the condition and the numerics. Names are not part of it.
+store::Layout make_layout(const Study& study, const std::vector<ModelFingerprint>& fingerprints,
+                          const store::Numerics& numerics, const store::Provenance& provenance);
+
+}  // namespace catenary::cli

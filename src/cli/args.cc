@@ -1,0 +1,138 @@
+#include "catenary/cli/args.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "catenary/base/error.h"
+#include "cli/exit_code.h"
+
+namespace catenary::cli {
+namespace {
+
+using analysis::Metric;
+using analysis::Scale;
+
+void add_compute_options(CLI::App& app, ComputeArgs& args) {
+  app.add_option("--device", args.device, "Where to compute: auto, cpu or cuda (one GPU a rank)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_option("--threads", args.num_threads,
+                 "Threads a rank; default OMP_NUM_THREADS, else the rank's share of the cores")
+      ->check(CLI::PositiveNumber);
+}
+
+void add_store(CLI::App& app, std::filesystem::path& store) {
+  app.add_option("STORE", store, "The store of a sweep (.h5)")->required();
+}
+
+void add_run(CLI::App& app, RunArgs& args) {
+  app.add_option("SWEEP", args.spec, "The sweep spec (.json)")->required();
+  app.add_option("-o,--output", args.store, "The store to write, or to go on with (.h5)")->required();
+  add_compute_options(app, args.compute);
+  app.footer(
+      "Scores every model x task x condition of the spec. If the store is there already, goes on with it.\n\n"
+      "Examples:\n"
+      "  catenary run jobs/demo.json -o demo.h5\n"
+      "  mpirun -n 4 catenary run jobs/demo.json -o demo.h5 --threads 1\n");
+}
+
+void add_score(CLI::App& app, ScoreArgs& args) {
+  args.condition.name = "score";
+  app.add_option("MODEL", args.model, "A Hugging Face folder or a .gguf file")->required();
+  app.add_option("TASK", args.task.path, "Items, one JSON object a line: prompt, classes, answer_index")->required();
+  app.add_option("--few-shot", args.condition.k, "Exemplars before each item, drawn from the same file")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", args.condition.seed, "Which exemplars are drawn")->capture_default_str();
+  app.add_option("--separator", args.condition.separator, "Text after each exemplar; default: an empty line");
+  app.add_flag_callback(
+      "--per-item", [&args] { args.condition.exemplars = spec::Exemplars::kPerItem; },
+      "Draw exemplars anew for each item");
+  app.add_option("--limit", args.task.limit, "Score that many items")->check(CLI::PositiveNumber);
+  app.add_option("--offset", args.task.offset, "First item scored, from 0")->check(CLI::NonNegativeNumber);
+  app.add_option_function<std::string>(
+         "--dtype", [&args](const std::string& word) { args.dtype = spec::parse_dtype(word); },
+         "Of weights and activations: float32 or bfloat16; default float32")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
+  add_compute_options(app, args.compute);
+  app.footer(
+      "Prints a JSON line an item: item, class_logprobs (nats), n_tokens, greedy.\n\n"
+      "Examples:\n"
+      "  catenary score jobs/demo/models/demo-9k jobs/demo/tasks/memory-trap.jsonl --limit 3\n"
+      "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.jsonl --few-shot 5 --dtype bfloat16\n");
+}
+
+void add_status(CLI::App& app, StatusArgs& args) {
+  add_store(app, args.store);
+  app.add_flag("--json", args.json, "One JSON object instead of a table");
+  app.footer("Works while a sweep writes.\n\nExample:\n  catenary status demo.h5\n");
+}
+
+void add_fit(CLI::App& app, FitArgs& args) {
+  add_store(app, args.store);
+  app.add_option_function<std::string>(
+         "--scale",
+         [&args](const std::string& word) {
+           args.scale = word == "flops" ? Scale::kTrainingFlops : Scale::kParameters;
+         },
+         "The horizontal axis: parameters (the default) or flops (training FLOPs)")
+      ->check(CLI::IsMember({"parameters", "flops"}));
+  app.add_option_function<std::string>(
+         "--metric",
+         [&args](const std::string& word) { args.metric = word == "loss" ? Metric::kLoss : Metric::kAccuracy; },
+         "accuracy or loss; default: both")
+      ->check(CLI::IsMember({"accuracy", "loss"}));
+  app.add_option("-o,--output", args.output, "Also write points.csv and fit.json into this folder");
+  app.add_flag("--json", args.json, "One JSON object instead of a table");
+  app.footer(
+      "Fits a curve to each task x condition x family and says whether the task improves with scale (positive), gets\n"
+      "worse (inverse), dips and recovers (u_shaped), rises and falls (inverted_u), stays (flat), or what the data do\n"
+      "not tell (inconclusive).\n\n"
+      "Examples:\n"
+      "  catenary fit demo.h5\n"
+      "  catenary fit demo.h5 --metric accuracy --scale flops -o fits\n");
+}
+
+}  // namespace
+
+Command parse_args(int argc, char** argv) {
+  CLI::App app("Catenary: scaling studies of language models, from items to curves.", "catenary");
+  app.set_version_flag("--version", std::string("catenary ") + CATENARY_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(28);
+  RunArgs run;
+  ScoreArgs score;
+  StatusArgs status;
+  FitArgs fit;
+  CLI::App* run_app = app.add_subcommand("run", "Run a sweep, or go on with one");
+  CLI::App* score_app = app.add_subcommand("score", "One model, one task: log-likelihoods to standard output");
+  CLI::App* status_app = app.add_subcommand("status", "What of a sweep is done, failed, pending");
+  CLI::App* fit_app = app.add_subcommand("fit", "Curves and verdicts");
+  add_run(*run_app, run);
+  add_score(*score_app, score);
+  add_status(*status_app, status);
+  add_fit(*fit_app, fit);
+  app.footer(
+      "Examples:\n"
+      "  catenary run jobs/demo.json -o demo.h5      score every model x task x condition\n"
+      "  catenary fit demo.h5                        curves and verdicts\n"
+      "  catenary COMMAND --help                     more about a command\n\n"
+      "Exit codes: 0 done, 1 failed, 2 wrong command or input, 3 ended with failed units, 75 stopped early (run "
+      "again).");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? static_cast<int>(kExitDone) : static_cast<int>(kExitWrongInput);
+  }
+  if (run_app->parsed()) return run;
+  if (score_app->parsed()) {
+    if (score.condition.k > 0) score.condition.kind = spec::ConditionKind::kFewShot;
+    score.task.name = score.task.path.stem().string();
+    return score;
+  }
+  if (status_app->parsed()) return status;
+  return fit;
+}
+
+}  // namespace catenary::cli

@@ -1,0 +1,43 @@
+// `catenary`: the light program. Starts in milliseconds; gives the commands that need a model to catenary-run.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <variant>
+
+#include "catenary/base/error.h"
+#include "catenary/cli/args.h"
+#include "cli/guard.h"
+#include "cli/light/fit.h"
+#include "cli/light/status.h"
+
+namespace catenary::cli {
+namespace {
+
+// Replaces this process, so that mpirun, srun and signals see one program.
+[[noreturn]] void become_catenary_run(char** argv) {
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "catenary-run";
+  ::execv(program.c_str(), argv);
+  throw Error(
+      fmt::format("{}: {}. This command needs the program catenary-run, which is built where libtorch is installed",
+                  program.string(), std::strerror(errno)));
+}
+
+struct Dispatch {
+  char** argv;
+  int operator()(const RunArgs&) const { become_catenary_run(argv); }
+  int operator()(const ScoreArgs&) const { become_catenary_run(argv); }
+  int operator()(const StatusArgs& args) const { return status(args); }
+  int operator()(const FitArgs& args) const { return fit(args); }
+  int operator()(int exit_code) const { return exit_code; }
+};
+
+}  // namespace
+}  // namespace catenary::cli
+
+int main(int argc, char** argv) {
+  using namespace catenary::cli;
+  return guard([&] { return std::visit(Dispatch{argv}, parse_args(argc, argv)); });
+}

@@ -1,0 +1,24 @@
+#include "cli/run/loaded_model.h"
+
+#include <fmt/format.h>
+
+#include "catenary/base/error.h"
+#include "catenary/task/prompt.h"
+
+namespace catenary::cli {
+
+engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, std::int64_t count,
+                                  const spec::ConditionSpec& condition) const {
+  std::vector<engine::Request> requests;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const auto& classes = task.items[static_cast<std::size_t>(i)].classes;
+    try {
+      requests.push_back(engine::encode_request(tokenizer_, task::build_context(task, i, condition), classes));
+    } catch (const DataError& e) {
+      throw DataError(fmt::format("item {}: {}", i, e.what()));
+    }
+  }
+  return engine::score(decoder_, requests);
+}
+
+}  // namespace catenary::cli

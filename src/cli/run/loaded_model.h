@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "catenary/engine/scorer.h"
+#include "catenary/model/decoder.h"
+#include "catenary/spec/sweep_spec.h"
+#include "catenary/task/task_reader.h"
+#include "catenary/tokenizer/tokenizer.h"
+#include "catenary/weights/checkpoint.h"
+
+namespace catenary::cli {
+
+/// A checkpoint ready to score: tokenizer and decoder.
+class LoadedModel {
+ public:
+  LoadedModel(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device)
+      : tokenizer_(tokenizer::Tokenizer::open(checkpoint)), decoder_(checkpoint, dtype, device) {}
+
+  /// Scores items [first, first + count) of the task file under a condition.
+  engine::Scores score(const task::Task& task, std::int64_t first, std::int64_t count,
+                       const spec::ConditionSpec& condition) const;
+
+ private:
+  tokenizer::Tokenizer tokenizer_;
+  model::Decoder decoder_;
+};
+
+}  // namespace catenary::cli

@@ -1,0 +1,53 @@
+#include "cli/run/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "catenary/base/log.h"
+
+namespace catenary::cli {
+namespace {
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+}  // namespace
+
+Progress::Progress(const std::vector<spec::ItemRange>& ranges, const std::vector<scheduler::PendingRange>& pending)
+    : ranges_(ranges), terminal_(::isatty(STDERR_FILENO) == 1) {
+  for (const auto& range : pending) num_items_ += ranges_[range.range_index].num_items;
+}
+
+void Progress::report(const scheduler::SweepProgress& now, std::size_t range_index) {
+  num_items_done_ += ranges_[range_index].num_items;
+  const auto time = Clock::now();
+  if (time - last_shown_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(60000))) return;
+  last_shown_ = time;
+  const double seconds = std::chrono::duration<double>(time - start_).count();
+  const double rate = static_cast<double>(num_items_done_) / seconds;
+  const std::string line = fmt::format("{} of {} items, {:.1f} items/s, {} left{}", num_items_done_, num_items_, rate,
+                                       duration_text(static_cast<double>(num_items_ - num_items_done_) / rate),
+                                       now.num_failed > 0 ? fmt::format(", {} ranges failed", now.num_failed) : "");
+  if (terminal_) {
+    fmt::print(stderr, "\r\033[K{}", line);
+    std::fflush(stderr);
+  } else {
+    log::info(line);
+  }
+}
+
+void Progress::finish(const scheduler::SweepProgress& end) {
+  if (terminal_ && last_shown_ != start_) fmt::print(stderr, "\r\033[K");
+  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  log::info(fmt::format("{} of {} item ranges done in {}{}", end.num_done, end.num_ranges, duration_text(seconds),
+                        end.num_failed > 0 ? fmt::format(", {} failed", end.num_failed) : ""));
+}
+
+}  // namespace catenary::cli

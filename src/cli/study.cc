@@ -1,0 +1,138 @@
+#include "catenary/cli/study.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "catenary/base/error.h"
+#include "catenary/base/hash.h"
+#include "catenary/task/prompt.h"
+#include "catenary/tokenizer/tokenizer.h"
+
+namespace catenary::cli {
+namespace {
+
+// Change it when the same inputs give other scores than before.
+constexpr std::uint64_t kScoringVersion = 1;
+
+store::ConditionRow row_of(const spec::ConditionSpec& condition) {
+  const bool few_shot = condition.kind == spec::ConditionKind::kFewShot;
+  return {.name = condition.name,
+          .kind = std::string(to_string(condition.kind)),
+          .k = condition.k,
+          .seed = few_shot ? condition.seed : 0,
+          .exemplars = few_shot ? std::string(to_string(condition.exemplars)) : "",
+          .separator = few_shot ? condition.separator : ""};
+}
+
+store::TaskRow row_of(const spec::TaskSpec& spec, const task::Task& task) {
+  store::TaskRow row{.name = spec.name,
+                     .path = spec.path.string(),
+                     .format = "classification",
+                     .fingerprint = task.fingerprint,
+                     .items = {}};
+  for (std::int64_t i = task.first; i < task.first + task.count; ++i) {
+    const task::Item& item = task.items[static_cast<std::size_t>(i)];
+    store::TaskItemRow& stored = row.items.emplace_back();
+    stored.item = i;
+    stored.answer_index = item.answer_index;
+    for (const std::string& text : item.classes)
+      stored.class_num_bytes.push_back(static_cast<std::int32_t>(text.size()));
+  }
+  return row;
+}
+
+store::ModelRow row_of(const spec::ModelSpec& spec, const weights::Checkpoint& checkpoint,
+                       const ModelFingerprint& fingerprint) {
+  const double tokens = spec.training_tokens.value_or(std::numeric_limits<double>::quiet_NaN());
+  return {.name = spec.name,
+          .path = spec.path.string(),
+          .family = spec.family,
+          .num_parameters = checkpoint.num_parameters(),
+          .num_embedding_parameters = checkpoint.num_embedding_parameters(),
+          .training_tokens = tokens,
+          .training_flops = 6 * static_cast<double>(checkpoint.num_parameters()) * tokens,
+          .weights_fingerprint = fingerprint.weights,
+          .tokenizer_fingerprint = fingerprint.tokenizer};
+}
+
+std::string unit_id(const store::ModelRow& model, const store::TaskRow& task, const store::ConditionRow& condition,
+                    const store::Numerics& numerics) {
+  Hasher hasher;
+  hasher.add(kScoringVersion).add(model.weights_fingerprint).add(model.tokenizer_fingerprint);
+  hasher.add(task.fingerprint).add(task.format);
+  hasher.add(static_cast<std::uint64_t>(task.items.front().item)).add(static_cast<std::uint64_t>(task.items.size()));
+  hasher.add(condition.kind).add(static_cast<std::uint64_t>(condition.k)).add(condition.seed);
+  hasher.add(condition.exemplars).add(condition.separator);
+  hasher.add(numerics.dtype).add(numerics.device_kind);
+  hasher.add(static_cast<std::uint64_t>(numerics.tensor_parallel_size));
+  hasher.add(static_cast<std::uint64_t>(numerics.threads_per_rank));
+  return hasher.hex();
+}
+
+}  // namespace
+
+Study read_study(const std::filesystem::path& path) {
+  Study study{.spec = spec::read_sweep_spec(path), .checkpoints = {}, .tasks = {}};
+  Problems problems;
+  const auto attempt = [&](std::string_view list, std::size_t index, std::string_view key, const auto& act) {
+    try {
+      act();
+    } catch (const Error& e) {
+      problems.add(fmt::format("{}: /{}/{}{}: {}", path.string(), list, index, key, e.what()));
+    }
+  };
+  for (std::size_t i = 0; i < study.spec.models.size(); ++i) {
+    attempt("models", i, "/path", [&] {
+      study.checkpoints.push_back(weights::Checkpoint::open(study.spec.models[i].path));
+      tokenizer::Tokenizer::open(study.checkpoints.back());
+    });
+  }
+  for (std::size_t i = 0; i < study.spec.tasks.size(); ++i) {
+    attempt("tasks", i, "/path", [&] { study.tasks.push_back(task::read_task(study.spec.tasks[i])); });
+  }
+  for (const task::Task& task : study.tasks) {
+    for (std::size_t i = 0; i < study.spec.conditions.size(); ++i) {
+      attempt("conditions", i, "", [&] { task::build_context(task, 0, study.spec.conditions[i]); });
+    }
+  }
+  problems.throw_if_any<SpecError>();
+  return study;
+}
+
+ModelFingerprint fingerprint_of(const weights::Checkpoint& checkpoint) {
+  return {.weights = checkpoint.fingerprint(), .tokenizer = tokenizer::Tokenizer::open(checkpoint).fingerprint()};
+}
+
+store::Layout make_layout(const Study& study, const std::vector<ModelFingerprint>& fingerprints,
+                          const store::Numerics& numerics, const store::Provenance& provenance) {
+  store::Layout layout{.sweep_name = study.spec.name,
+                       .spec_text = study.spec.text,
+                       .models = {},
+                       .tasks = {},
+                       .conditions = {},
+                       .units = {},
+                       .numerics = numerics,
+                       .provenance = provenance};
+  for (std::size_t i = 0; i < study.spec.models.size(); ++i) {
+    layout.models.push_back(row_of(study.spec.models[i], study.checkpoints[i], fingerprints[i]));
+  }
+  for (std::size_t i = 0; i < study.spec.tasks.size(); ++i) {
+    layout.tasks.push_back(row_of(study.spec.tasks[i], study.tasks[i]));
+  }
+  for (const auto& condition : study.spec.conditions) layout.conditions.push_back(row_of(condition));
+  for (std::size_t m = 0; m < layout.models.size(); ++m) {
+    for (std::size_t t = 0; t < layout.tasks.size(); ++t) {
+      for (std::size_t c = 0; c < layout.conditions.size(); ++c) {
+        layout.units.push_back({unit_id(layout.models[m], layout.tasks[t], layout.conditions[c], numerics),
+                                static_cast<std::int32_t>(m), static_cast<std::int32_t>(t),
+                                static_cast<std::int32_t>(c)});
+      }
+    }
+  }
+  return layout;
+}
+
+}  // namespace catenary::cli

@@ -1,0 +1,105 @@
+#include "store/create.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "catenary/base/error.h"
+#include "store/h5.h"
+#include "store/store_lock.h"
+#include "store/tables.h"
+
+namespace catenary::store {
+namespace {
+
+/// About what the file will hold; never less.
+std::uint64_t estimate_num_bytes(const Tables& tables) {
+  std::uint64_t num_bytes = 1 << 17;  // attributes, headers
+  for_each_column(tables, [&num_bytes]<class T>(const ColumnInfo&, const std::vector<T>& rows) {
+    std::size_t width = sizeof(T);
+    if constexpr (std::is_same_v<T, std::string>) width = text_width(rows);
+    num_bytes += rows.size() * width;
+  });
+  for_each_result_column(
+      tables.ranges.unit_index.size(), num_score_rows(tables),
+      [&num_bytes]<class T>(const ResultInfo<T>&, std::size_t num_rows) { num_bytes += num_rows * sizeof(T); });
+  return num_bytes;
+}
+
+/// HDF5 does not come through a full disk in one piece, so the disk is asked before.
+void check_space(const std::filesystem::path& path, std::uint64_t num_bytes) {
+  const Descriptor descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+  if (!descriptor || (::fallocate(descriptor.get(), 0, 0, static_cast<off_t>(num_bytes)) != 0 && errno != EOPNOTSUPP)) {
+    throw StoreError(fmt::format("{}: {} (the store takes {:.1f} MB)", path.string(), std::strerror(errno),
+                                 static_cast<double>(num_bytes) / 1e6));
+  }
+}
+
+void write_file(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
+                const FileIdentity& identity) {
+  const Tables tables = tables_of(layout, ranges);
+  check_space(path, estimate_num_bytes(tables));
+  H5File file = H5File::create(path);
+
+  const auto attribute = [&file](const char* name, const auto& value) {
+    write_attribute(file.id(), name, value, file.subject(fmt::format("attribute {}", name)));
+  };
+  attribute("format", identity.format);
+  attribute("schema_version", identity.schema_version);
+  attribute("layout_hash", std::string_view(layout_hash(layout, tables)));
+  attribute("sweep_name", std::string_view(layout.sweep_name));
+  attribute("dtype", std::string_view(layout.numerics.dtype));
+  attribute("device_kind", std::string_view(layout.numerics.device_kind));
+  attribute("tensor_parallel_size", layout.numerics.tensor_parallel_size);
+  attribute("threads_per_rank", layout.numerics.threads_per_rank);
+  attribute("catenary_version", std::string_view(layout.provenance.catenary_version));
+  attribute("libtorch_version", std::string_view(layout.provenance.libtorch_version));
+  attribute("host", std::string_view(layout.provenance.host));
+  attribute("created", std::string_view(layout.provenance.created));
+
+  create_group(file, "models", "the ladder, a row a model");
+  create_group(file, "tasks", "a row a task");
+  create_group(file, "task_items", "a row an item of a task, in the tasks' order");
+  create_group(file, "task_classes", "a row a class of an item, in the items' order");
+  create_group(file, "conditions", "prompt conditions");
+  create_group(file, "units", "a row a work unit: model x task x condition");
+  create_group(file, "ranges", "a row a run of items that is computed, stored and resumed as one");
+  create_group(file, "scores", "a row a class of an item of a unit; a unit's rows follow its task's in /task_classes");
+
+  for_each_column(tables, [&file]<class T>(const ColumnInfo& info, const std::vector<T>& rows) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      create_text_column(file, info, rows);
+    } else {
+      Column<T>::create(file, info, rows.size(), T{}).write(0, rows);
+    }
+  });
+  for_each_result_column(ranges.size(), num_score_rows(tables),
+                         [&file]<class T>(const ResultInfo<T>& column, std::size_t num_rows) {
+                           Column<T>::create(file, column.info, num_rows, column.pending);
+                         });
+  file.close();
+}
+
+}  // namespace
+
+void create_store(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
+                  const FileIdentity& identity) {
+  std::filesystem::path unfinished = path;
+  unfinished += ".tmp";
+  try {
+    write_file(unfinished, layout, ranges, identity);
+    sync_to_disk(unfinished);
+    std::filesystem::rename(unfinished, path);
+    sync_to_disk(std::filesystem::absolute(path).parent_path());
+  } catch (const std::filesystem::filesystem_error& e) {
+    throw StoreError(fmt::format("{}: {}", path.string(), e.code().message()));
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(unfinished, ignored);
+    throw;
+  }
+}
+
+}  // namespace catenary::store

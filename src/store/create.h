@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "catenary/spec/work_unit.h"
+#include "catenary/store/schema.h"
+
+namespace catenary::store {
+
+/// What the file says it is. Tests make files of other programs and of a future Catenary.
+struct FileIdentity {
+  std::string_view format = "catenary store";
+  std::int32_t schema_version = kSchemaVersion;
+};
+
+/// Independent; one process makes the file. Makes `path` with all ranges pending, all at once: until it is complete and
+/// on the disk it is called `PATH.tmp`. Space for all results is taken, so a disk that is too small is found out here.
+/// Throws StoreError; then nothing is left behind.
+void create_store(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
+                  const FileIdentity& identity = {});
+
+}  // namespace catenary::store

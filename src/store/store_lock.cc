@@ -1,0 +1,69 @@
+#include "store/store_lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "catenary/base/error.h"
+#include "catenary/base/log.h"
+
+// The lock lies on a file beside the store, not on the store itself: on NFS Open MPI locks the whole file around each
+// write of any rank, and would wait for our lock forever. It belongs to the open file description (F_OFD_SETLK), so
+// that it does not vanish when somebody in this process opens and closes the same file.
+
+namespace catenary::store {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& path) {
+  throw StoreError(fmt::format("{}: {}", path.string(), std::strerror(errno)));
+}
+
+bool is_same_file(int descriptor, const std::filesystem::path& path) {
+  struct stat open_file {};
+  struct stat named_file {};
+  return ::fstat(descriptor, &open_file) == 0 && ::stat(path.c_str(), &named_file) == 0 &&
+         open_file.st_ino == named_file.st_ino && open_file.st_dev == named_file.st_dev;
+}
+
+}  // namespace
+
+void DescriptorTraits::close(int descriptor) noexcept {
+  ::close(descriptor);
+}
+
+StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
+  path_ += ".lock";
+  do {
+    descriptor_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!descriptor_) fail(path_);
+    struct flock whole_file {};
+    whole_file.l_type = F_WRLCK;
+    whole_file.l_whence = SEEK_SET;
+    if (::fcntl(descriptor_.get(), F_OFD_SETLK, &whole_file) != 0) {
+      if (errno == EAGAIN || errno == EACCES) {
+        descriptor_.reset();
+        throw StoreError(
+            fmt::format("{}: another sweep is writing this store; wait for it, or take another -o", store.string()));
+      }
+      log::warning(fmt::format("{}: cannot be locked ({}); see to it that no second sweep writes this store",
+                               path_.string(), std::strerror(errno)));
+    }
+    // Whoever held it may have removed the file between our open and our lock.
+  } while (!is_same_file(descriptor_.get(), path_));
+}
+
+StoreLock::~StoreLock() {
+  std::error_code ignored;
+  std::filesystem::remove(path_, ignored);
+}
+
+void sync_to_disk(const std::filesystem::path& path) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!descriptor || ::fsync(descriptor.get()) != 0) fail(path);
+}
+
+}  // namespace catenary::store

@@ -1,0 +1,397 @@
+#include "store/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <type_traits>
+
+#include "catenary/base/check.h"
+#include "catenary/base/error.h"
+#include "catenary/base/hash.h"
+
+namespace catenary::store {
+namespace {
+
+template <class T>
+std::span<const std::byte> bytes_of(const std::vector<T>& values) {
+  return std::as_bytes(std::span(values));
+}
+
+/// Gathers the bytes that a checksum covers; numbers as they lie in memory, which is as they lie in the file.
+class Bytes {
+ public:
+  void add_text(const std::string& text) { bytes_.append(text); }
+  template <class T>
+  void add(std::span<const T> values) {
+    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  }
+  template <class T>
+  void add_one(const T& value) {
+    add(std::span<const T>(&value, 1));
+  }
+  std::uint32_t checksum() const { return checksum32(std::as_bytes(std::span(bytes_.data(), bytes_.size()))); }
+
+ private:
+  std::string bytes_;
+};
+
+/// Rows [begin, begin + size) of a table, checked.
+struct Slice {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+class Checker {
+ public:
+  explicit Checker(const std::string& file) : file_(file) {}
+
+  [[noreturn]] void fail(std::string_view column, std::size_t row, std::string_view what) const {
+    throw StoreError(fmt::format("{}: dataset /{}, row {}: {}; the store is damaged", file_, column, row, what));
+  }
+  std::size_t index(std::string_view column, std::size_t row, std::int64_t value, std::size_t size) const {
+    if (value < 0 || static_cast<std::uint64_t>(value) >= size) {
+      fail(column, row, fmt::format("{} is not a row of a table of {} rows", value, size));
+    }
+    return static_cast<std::size_t>(value);
+  }
+  Slice slice(std::string_view column, std::size_t row, std::int64_t begin, std::int64_t count,
+              std::size_t size) const {
+    if (begin < 0 || count < 0 || static_cast<std::uint64_t>(begin) > size ||
+        static_cast<std::uint64_t>(count) > size - static_cast<std::size_t>(begin)) {
+      fail(column, row, fmt::format("rows {} + {} are not in a table of {} rows", begin, count, size));
+    }
+    return {static_cast<std::size_t>(begin), static_cast<std::size_t>(begin + count)};
+  }
+
+ private:
+  const std::string& file_;
+};
+
+bool same_number(double a, double b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+/// Compares two lists of rows by name: which are missing, which are new, and `compare`s those of the same name.
+template <class Row, class Compare>
+void compare_rows(std::string_view kind, const std::vector<Row>& stored, const std::vector<Row>& wanted,
+                  Problems& problems, Compare compare) {
+  std::map<std::string_view, const Row*> by_name;
+  for (const Row& row : wanted) by_name[row.name] = &row;
+  std::map<std::string_view, const Row*> stored_by_name;
+  for (const Row& row : stored) {
+    stored_by_name[row.name] = &row;
+    const auto found = by_name.find(row.name);
+    if (found == by_name.end()) {
+      problems.add(fmt::format("the store has {} '{}', which the spec lacks", kind, row.name));
+    } else {
+      compare(row, *found->second);
+    }
+  }
+  for (const Row& row : wanted) {
+    if (!stored_by_name.contains(row.name)) {
+      problems.add(fmt::format("the spec has {} '{}', which the store lacks", kind, row.name));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<spec::ItemRange> cut_into_ranges(const Layout& layout) {
+  std::vector<spec::ItemRange> ranges;
+  for (std::size_t i = 0; i < layout.units.size(); ++i) {
+    const TaskRow& task = layout.tasks.at(static_cast<std::size_t>(layout.units[i].task_index));
+    const auto of_unit =
+        spec::cut_into_ranges(static_cast<std::int32_t>(i), static_cast<std::int64_t>(task.items.size()));
+    ranges.insert(ranges.end(), of_unit.begin(), of_unit.end());
+  }
+  return ranges;
+}
+
+Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& ranges) {
+  Tables tables;
+  for (const ModelRow& model : layout.models) {
+    tables.models.name.push_back(model.name);
+    tables.models.path.push_back(model.path);
+    tables.models.family.push_back(model.family);
+    tables.models.num_parameters.push_back(model.num_parameters);
+    tables.models.num_embedding_parameters.push_back(model.num_embedding_parameters);
+    tables.models.training_tokens.push_back(model.training_tokens);
+    tables.models.training_flops.push_back(model.training_flops);
+    tables.models.weights_fingerprint.push_back(model.weights_fingerprint);
+    tables.models.tokenizer_fingerprint.push_back(model.tokenizer_fingerprint);
+  }
+
+  auto& items = tables.task_items;
+  auto& classes = tables.task_classes;
+  for (const TaskRow& task : layout.tasks) {
+    const auto task_index = static_cast<std::int32_t>(tables.tasks.name.size());
+    const auto class_begin = static_cast<std::int64_t>(classes.num_bytes.size());
+    tables.tasks.name.push_back(task.name);
+    tables.tasks.path.push_back(task.path);
+    tables.tasks.format.push_back(task.format);
+    tables.tasks.fingerprint.push_back(task.fingerprint);
+    tables.tasks.item_begin.push_back(static_cast<std::int64_t>(items.item.size()));
+    tables.tasks.num_items.push_back(static_cast<std::int64_t>(task.items.size()));
+    for (const TaskItemRow& item : task.items) {
+      const auto item_index = static_cast<std::int64_t>(items.item.size());
+      items.task_index.push_back(task_index);
+      items.item.push_back(item.item);
+      items.answer_index.push_back(item.answer_index);
+      items.class_begin.push_back(static_cast<std::int64_t>(classes.num_bytes.size()));
+      items.num_classes.push_back(static_cast<std::int32_t>(item.class_num_bytes.size()));
+      for (std::size_t i = 0; i < item.class_num_bytes.size(); ++i) {
+        classes.item_index.push_back(item_index);
+        classes.class_index.push_back(static_cast<std::int32_t>(i));
+        classes.num_bytes.push_back(item.class_num_bytes[i]);
+      }
+    }
+    tables.tasks.class_begin.push_back(class_begin);
+    tables.tasks.num_classes.push_back(static_cast<std::int64_t>(classes.num_bytes.size()) - class_begin);
+  }
+
+  for (const ConditionRow& condition : layout.conditions) {
+    tables.conditions.name.push_back(condition.name);
+    tables.conditions.kind.push_back(condition.kind);
+    tables.conditions.k.push_back(condition.k);
+    tables.conditions.seed.push_back(condition.seed);
+    tables.conditions.exemplars.push_back(condition.exemplars);
+    tables.conditions.separator.push_back(condition.separator);
+  }
+
+  std::int64_t class_begin = 0;
+  for (const spec::WorkUnit& unit : layout.units) {
+    const auto task = static_cast<std::size_t>(unit.task_index);
+    tables.units.id.push_back(unit.id);
+    tables.units.model_index.push_back(unit.model_index);
+    tables.units.task_index.push_back(unit.task_index);
+    tables.units.condition_index.push_back(unit.condition_index);
+    tables.units.range_begin.push_back(0);
+    tables.units.num_ranges.push_back(0);
+    tables.units.num_items.push_back(tables.tasks.num_items.at(task));
+    tables.units.class_begin.push_back(class_begin);
+    tables.units.num_classes.push_back(tables.tasks.num_classes.at(task));
+    class_begin += tables.tasks.num_classes.at(task);
+  }
+
+  for (const spec::ItemRange& range : ranges) {
+    const auto unit = static_cast<std::size_t>(range.unit_index);
+    const auto task = static_cast<std::size_t>(tables.units.task_index.at(unit));
+    // The first class of the task's item at `offset`, which may be one past the last.
+    const auto class_of = [&](std::int64_t offset) {
+      if (offset == tables.tasks.num_items[task]) return tables.tasks.num_classes[task];
+      const auto row = static_cast<std::size_t>(tables.tasks.item_begin[task] + offset);
+      return items.class_begin.at(row) - tables.tasks.class_begin[task];
+    };
+    const std::int64_t first_class = class_of(range.first_item);
+    if (tables.units.num_ranges[unit]++ == 0) {
+      tables.units.range_begin[unit] = static_cast<std::int64_t>(tables.ranges.unit_index.size());
+    }
+    tables.ranges.unit_index.push_back(range.unit_index);
+    tables.ranges.first_item.push_back(range.first_item);
+    tables.ranges.num_items.push_back(range.num_items);
+    tables.ranges.class_begin.push_back(tables.units.class_begin[unit] + first_class);
+    tables.ranges.num_classes.push_back(class_of(range.first_item + range.num_items) - first_class);
+  }
+  tables.spec.push_back(layout.spec_text);
+  return tables;
+}
+
+std::size_t num_score_rows(const Tables& tables) {
+  std::int64_t num_rows = 0;
+  for (const std::int64_t num_classes : tables.units.num_classes) num_rows += num_classes;
+  return static_cast<std::size_t>(num_rows);
+}
+
+Layout layout_of(const Tables& tables, const std::string& file) {
+  const Checker checker(file);
+  Layout layout;
+  for (std::size_t i = 0; i < tables.models.name.size(); ++i) {
+    layout.models.push_back({tables.models.name[i], tables.models.path[i], tables.models.family[i],
+                             tables.models.num_parameters[i], tables.models.num_embedding_parameters[i],
+                             tables.models.training_tokens[i], tables.models.training_flops[i],
+                             tables.models.weights_fingerprint[i], tables.models.tokenizer_fingerprint[i]});
+  }
+
+  const auto& items = tables.task_items;
+  const auto& num_bytes = tables.task_classes.num_bytes;
+  for (std::size_t i = 0; i < tables.tasks.name.size(); ++i) {
+    TaskRow task{tables.tasks.name[i], tables.tasks.path[i], tables.tasks.format[i], tables.tasks.fingerprint[i], {}};
+    const Slice rows =
+        checker.slice("tasks/item_begin", i, tables.tasks.item_begin[i], tables.tasks.num_items[i], items.item.size());
+    for (std::size_t row = rows.begin; row < rows.end; ++row) {
+      const Slice classes = checker.slice("task_items/class_begin", row, items.class_begin[row], items.num_classes[row],
+                                          num_bytes.size());
+      TaskItemRow item{items.item[row], items.answer_index[row], {}};
+      item.class_num_bytes.assign(num_bytes.begin() + static_cast<std::ptrdiff_t>(classes.begin),
+                                  num_bytes.begin() + static_cast<std::ptrdiff_t>(classes.end));
+      task.items.push_back(std::move(item));
+    }
+    layout.tasks.push_back(std::move(task));
+  }
+
+  for (std::size_t i = 0; i < tables.conditions.name.size(); ++i) {
+    layout.conditions.push_back({tables.conditions.name[i], tables.conditions.kind[i], tables.conditions.k[i],
+                                 tables.conditions.seed[i], tables.conditions.exemplars[i],
+                                 tables.conditions.separator[i]});
+  }
+
+  for (std::size_t i = 0; i < tables.units.id.size(); ++i) {
+    const spec::WorkUnit unit{tables.units.id[i], tables.units.model_index[i], tables.units.task_index[i],
+                              tables.units.condition_index[i]};
+    checker.index("units/model_index", i, unit.model_index, layout.models.size());
+    checker.index("units/task_index", i, unit.task_index, layout.tasks.size());
+    checker.index("units/condition_index", i, unit.condition_index, layout.conditions.size());
+    layout.units.push_back(unit);
+  }
+
+  // The ranges of a unit must tile its items, in the units' order.
+  std::size_t row = 0;
+  for (std::size_t unit = 0; unit < layout.units.size(); ++unit) {
+    const auto num_items = layout.tasks[static_cast<std::size_t>(layout.units[unit].task_index)].items.size();
+    for (std::size_t item = 0; item < num_items; ++row) {
+      if (row >= tables.ranges.unit_index.size()) checker.fail("ranges/unit_index", row, "is missing");
+      if (static_cast<std::size_t>(tables.ranges.unit_index[row]) != unit ||
+          static_cast<std::size_t>(tables.ranges.first_item[row]) != item || tables.ranges.num_items[row] <= 0) {
+        checker.fail("ranges/first_item", row, "does not go on where the range before it ends");
+      }
+      item =
+          checker.slice("ranges/num_items", row, tables.ranges.first_item[row], tables.ranges.num_items[row], num_items)
+              .end;
+    }
+  }
+  if (row != tables.ranges.unit_index.size()) checker.fail("ranges/unit_index", row, "belongs to no unit");
+  if (tables.spec.size() != 1) checker.fail("spec", 0, "expected exactly one row");
+  layout.spec_text = tables.spec.front();
+  return layout;
+}
+
+std::vector<spec::ItemRange> ranges_of(const Tables& tables) {
+  std::vector<spec::ItemRange> ranges;
+  for (std::size_t i = 0; i < tables.ranges.unit_index.size(); ++i) {
+    ranges.push_back({tables.ranges.unit_index[i], tables.ranges.first_item[i], tables.ranges.num_items[i]});
+  }
+  return ranges;
+}
+
+std::string layout_hash(const Layout& layout, const Tables& tables) {
+  Hasher hasher;
+  hasher.add(layout.sweep_name).add(layout.numerics.dtype).add(layout.numerics.device_kind);
+  hasher.add(static_cast<std::uint64_t>(layout.numerics.tensor_parallel_size));
+  hasher.add(static_cast<std::uint64_t>(layout.numerics.threads_per_rank));
+  hasher.add(layout.provenance.catenary_version).add(layout.provenance.libtorch_version);
+  hasher.add(layout.provenance.host).add(layout.provenance.created);
+  for_each_column(tables, [&hasher]<class T>(const ColumnInfo& info, const std::vector<T>& column) {
+    hasher.add(info.path).add(static_cast<std::uint64_t>(column.size()));
+    if constexpr (std::is_same_v<T, std::string>) {
+      for (const std::string& text : column) hasher.add(text);
+    } else {
+      hasher.add(bytes_of(column));
+    }
+  });
+  return hasher.hex();
+}
+
+std::uint32_t values_checksum(const std::string& unit_id, std::int64_t first_item,
+                              std::span<const double> log_likelihood, std::span<const std::int32_t> num_tokens,
+                              std::span<const std::uint8_t> is_greedy) {
+  Bytes bytes;
+  bytes.add_text(unit_id);
+  bytes.add_one(first_item);
+  bytes.add(log_likelihood);
+  bytes.add(num_tokens);
+  bytes.add(is_greedy);
+  return bytes.checksum();
+}
+
+std::uint32_t record_checksum(const std::string& unit_id, std::int64_t first_item, const RangeRecord& record) {
+  Bytes bytes;
+  bytes.add_text(unit_id);
+  bytes.add_one(first_item);
+  bytes.add_one(record.state);
+  bytes.add_one(record.checksum);
+  bytes.add_one(record.owner_rank);
+  bytes.add_one(record.seconds);
+  bytes.add_one(record.num_tokens_fed);
+  bytes.add_one(record.finished);
+  return bytes.checksum();
+}
+
+std::vector<std::string> difference(const Layout& stored, const Layout& wanted) {
+  Problems problems;
+  const auto compare = [&problems](std::string_view what, const auto& in_store, const auto& in_spec) {
+    if (in_store != in_spec)
+      problems.add(fmt::format("{}: '{}' in the store, '{}' in the spec", what, in_store, in_spec));
+  };
+  if (stored.numerics.dtype != wanted.numerics.dtype) {
+    problems.add(fmt::format("the store was computed with dtype {}, this run has {}", stored.numerics.dtype,
+                             wanted.numerics.dtype));
+  }
+  if (stored.numerics.device_kind != wanted.numerics.device_kind) {
+    problems.add(fmt::format("the store was computed on device '{}', this run has '{}'", stored.numerics.device_kind,
+                             wanted.numerics.device_kind));
+  }
+  if (stored.numerics.tensor_parallel_size != wanted.numerics.tensor_parallel_size) {
+    problems.add(fmt::format("the store was computed with tensor_parallel_size {}, this run has {}",
+                             stored.numerics.tensor_parallel_size, wanted.numerics.tensor_parallel_size));
+  }
+  if (stored.numerics.threads_per_rank != wanted.numerics.threads_per_rank) {
+    problems.add(fmt::format("the store was computed with threads_per_rank {}, this run has {}; run with --threads {}",
+                             stored.numerics.threads_per_rank, wanted.numerics.threads_per_rank,
+                             stored.numerics.threads_per_rank));
+  }
+  // Numerics are part of every unit's id, so with other numerics all ids differ, and saying so would hide the reason.
+  if (!problems.empty()) return problems.list();
+
+  compare("sweep name", stored.sweep_name, wanted.sweep_name);
+  compare_rows("model", stored.models, wanted.models, problems, [&](const ModelRow& a, const ModelRow& b) {
+    const std::string model = fmt::format("model '{}', ", a.name);
+    compare(model + "family", a.family, b.family);
+    compare(model + "num_parameters", a.num_parameters, b.num_parameters);
+    compare(model + "num_embedding_parameters", a.num_embedding_parameters, b.num_embedding_parameters);
+    if (!same_number(a.training_tokens, b.training_tokens)) {
+      compare(model + "training_tokens", a.training_tokens, b.training_tokens);
+    }
+    if (!same_number(a.training_flops, b.training_flops)) {
+      compare(model + "training_flops", a.training_flops, b.training_flops);
+    }
+    compare(model + "weights' fingerprint", a.weights_fingerprint, b.weights_fingerprint);
+    compare(model + "tokenizer's fingerprint", a.tokenizer_fingerprint, b.tokenizer_fingerprint);
+  });
+  compare_rows("task", stored.tasks, wanted.tasks, problems, [&](const TaskRow& a, const TaskRow& b) {
+    const std::string task = fmt::format("task '{}', ", a.name);
+    compare(task + "format", a.format, b.format);
+    compare(task + "number of items", a.items.size(), b.items.size());
+    compare(task + "items' fingerprint", a.fingerprint, b.fingerprint);
+    if (a.items != b.items && a.items.size() == b.items.size() && a.fingerprint == b.fingerprint) {
+      problems.add(task + "its items differ");
+    }
+  });
+  compare_rows("condition", stored.conditions, wanted.conditions, problems,
+               [&](const ConditionRow& a, const ConditionRow& b) {
+                 const std::string condition = fmt::format("condition '{}', ", a.name);
+                 compare(condition + "kind", a.kind, b.kind);
+                 compare(condition + "k", a.k, b.k);
+                 compare(condition + "seed", a.seed, b.seed);
+                 compare(condition + "exemplars", a.exemplars, b.exemplars);
+                 compare(condition + "separator", a.separator, b.separator);
+               });
+  if (problems.empty()) {
+    const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
+    if (!std::ranges::equal(stored.models, wanted.models, same_name) ||
+        !std::ranges::equal(stored.tasks, wanted.tasks, same_name) ||
+        !std::ranges::equal(stored.conditions, wanted.conditions, same_name)) {
+      problems.add("the spec lists the same models, tasks and conditions in another order");
+    }
+  }
+  if (problems.empty()) compare("number of units", stored.units.size(), wanted.units.size());
+  if (problems.empty()) {
+    for (std::size_t i = 0; i < stored.units.size(); ++i) {
+      compare(fmt::format("id of unit {}", i), stored.units[i].id, wanted.units[i].id);
+    }
+  }
+  return problems.list();
+}
+
+}  // namespace catenary::store

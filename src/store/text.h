@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace catenary::store {
+
+/// `text` with every byte that is not part of well-formed UTF-8 replaced by '?'.
+std::string to_valid_utf8(std::string_view text);
+
+/// The longest beginning of valid UTF-8 that has at most `max_bytes` bytes and no split character.
+std::string_view cut_utf8(std::string_view text, std::size_t max_bytes);
+
+}  // namespace catenary::store

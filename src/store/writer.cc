@@ -1,0 +1,153 @@
+#include "catenary/store/writer.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "catenary/base/check.h"
+#include "catenary/base/error.h"
+#include "catenary/base/log.h"
+#include "catenary/store/reader.h"
+#include "store/create.h"
+#include "store/h5.h"
+#include "store/range_writer.h"
+#include "store/store_lock.h"
+#include "store/tables.h"
+
+// Rank 0 alone makes the file and looks at one that is there: what goes wrong (a full disk, a damaged file) then goes
+// wrong on one rank, outside of any collective call, and the others are told. After that all ranks open the file
+// together and write raw data independently; no metadata changes, so the file is whole at every moment.
+
+namespace catenary::store {
+namespace {
+
+/// Collective. Runs `act` on rank 0 and gives its text to all; what it throws is thrown on all ranks.
+template <class Act>
+std::string on_rank_0(const parallel::Communicator& communicator, Act act) {
+  std::string answer;
+  if (communicator.rank() == 0) {
+    try {
+      answer = "+" + act();
+    } catch (const std::exception& e) {
+      answer = fmt::format("-{}", e.what());
+    }
+  }
+  answer = communicator.broadcast(answer);
+  if (answer.front() == '-') throw StoreError(answer.substr(1));
+  return answer.substr(1);
+}
+
+/// The state of each range, as text for the broadcast; throws StoreError if the store is not this sweep's.
+std::string states_of(const std::filesystem::path& path, const Layout& layout,
+                      const std::vector<spec::ItemRange>& ranges) {
+  const Reader reader(path);
+  const std::vector<std::string> differences = difference(reader.layout(), layout);
+  if (!differences.empty()) {
+    Problems problems;
+    problems.add(fmt::format("{}: this sweep cannot go on in this store; take another -o, or put right what differs:",
+                             path.string()));
+    for (const std::string& what : differences) problems.add("  " + what);
+    problems.throw_if_any<StoreError>();
+  }
+  std::string states;
+  for (const StoredRange& stored : reader.ranges()) {
+    const std::size_t i = states.size();
+    if (i >= ranges.size() || stored.range.num_items != ranges[i].num_items) {
+      throw StoreError(
+          fmt::format("{}: its items are cut into other ranges than this Catenary's ({} items); take another -o",
+                      path.string(), spec::kItemsPerRange));
+    }
+    states.push_back(static_cast<char>(stored.state));
+  }
+  const std::vector<std::size_t> damaged = reader.verify();
+  for (const std::size_t i : damaged) states[i] = static_cast<char>(RangeState::kPending);
+  if (!damaged.empty()) {
+    log::warning(
+        fmt::format("{}: {} ranges of items are damaged and will be computed again", path.string(), damaged.size()));
+  }
+  return states;
+}
+
+}  // namespace
+
+struct Writer::State {
+  const parallel::Communicator* communicator = nullptr;
+  std::optional<StoreLock> lock;  // rank 0 has it
+  std::filesystem::path path;
+  bool resumed = false;
+  std::vector<spec::ItemRange> ranges;
+  std::vector<RangeState> states;
+  H5File file;
+  std::optional<RangeWriter> range_writer;
+
+  ~State() {
+    if (!file) return;
+    // Closing is collective, and the other ranks may never come. What was written is in the file; HDF5 closes it when
+    // MPI is finalised.
+    log::warning(fmt::format("{}: the store was not closed", path.string()));
+    file.abandon();
+  }
+};
+
+Writer::Writer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Writer::Writer(Writer&&) noexcept = default;
+Writer& Writer::operator=(Writer&&) noexcept = default;
+Writer::~Writer() = default;
+
+Writer Writer::open(const parallel::Communicator& communicator, const std::filesystem::path& path,
+                    const Layout& layout) {
+  auto state = std::make_unique<State>();
+  State& s = *state;
+  s.communicator = &communicator;
+  s.path = path;
+  s.ranges = cut_into_ranges(layout);
+  Tables tables = tables_of(layout, s.ranges);
+  const std::string hash = layout_hash(layout, tables);
+  const std::string hash_of_rank_0 = communicator.broadcast(hash);
+  parallel::agree(communicator,
+                  [&] { check(hash == hash_of_rank_0, "the ranks opened a store with different layouts"); });
+
+  const std::string states = on_rank_0(communicator, [&]() -> std::string {
+    s.lock.emplace(path);
+    if (std::filesystem::exists(path)) return "r" + states_of(path, layout, s.ranges);
+    create_store(path, layout, s.ranges);
+    return "c" + std::string(s.ranges.size(), static_cast<char>(RangeState::kPending));
+  });
+  s.resumed = states.front() == 'r';
+  for (const char c : std::string_view(states).substr(1)) s.states.push_back(static_cast<RangeState>(c));
+
+  parallel::agree(communicator, [&] {
+    s.file = H5File::open_parallel(path, communicator.mpi_comm());
+    s.range_writer.emplace(s.file, std::move(tables));
+  });
+  return Writer(std::move(state));
+}
+
+bool Writer::resumed() const {
+  return state_->resumed;
+}
+const std::vector<spec::ItemRange>& Writer::ranges() const {
+  return state_->ranges;
+}
+const std::vector<RangeState>& Writer::states() const {
+  return state_->states;
+}
+
+void Writer::write(std::size_t range_index, const spec::RangeResult& result) {
+  check(state_->range_writer.has_value(), "a write to a store that is closed");
+  state_->range_writer->write(range_index, result, state_->communicator->rank());
+}
+
+void Writer::close() {
+  State& s = *state_;
+  check(static_cast<bool>(s.file), "a store that is closed twice");
+  parallel::agree(*s.communicator, [&s] {
+    s.range_writer.reset();
+    s.file.close();
+  });
+  s.lock.reset();
+}
+
+}  // namespace catenary::store

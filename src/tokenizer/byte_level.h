@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace catenary::tokenizer {
+
+/// The bytes that a token of a byte-level vocabulary stands for, or nothing if `token` has a character that stands for
+/// no byte. GPT-2 writes each byte as one printable character ("Ġ" is the space): bytes_to_unicode in openai/gpt-2,
+/// src/encoder.py.
+std::optional<std::string> byte_level_decode(std::string_view token);
+
+}  // namespace catenary::tokenizer

@@ -1,0 +1,159 @@
+#include "tokenizer/regex.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <new>
+
+#include "catenary/base/error.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+// Where Oniguruma (the syntax that tokenizer.json is written in) and PCRE2 differ in what published patterns use:
+//   \s        Oniguruma: the property White_Space. PCRE2 adds U+180E.
+//   \p{Han}   Oniguruma: the script. PCRE2: the script's extensions, unless written \p{sc:Han}.
+//   ^ $       Oniguruma: at every line. PCRE2: only with PCRE2_MULTILINE.
+//   {1,3}+    Oniguruma: a repeated repetition. PCRE2: a possessive one. Refused, as {1,3}? and {,3} are.
+//   [a[b]&&c] Oniguruma: class arithmetic. PCRE2: literal characters. Refused.
+// \w, \b and \h differ as well and are refused with everything else that is not in the lists below.
+// Checked for every code point that PCRE2 10.42 knows (Unicode 14), against tokenizers 0.23.3: \s \d \p{L} \p{N} \p{M}
+// \p{P} \p{S} are the same sets.
+
+namespace catenary::tokenizer {
+namespace {
+
+constexpr std::array<std::string_view, 8> kGroups{"(?:", "(?i:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "("};
+constexpr std::string_view kEscapes = "dDnrt";
+
+[[noreturn]] void refuse(std::string_view pattern, std::string_view what) {
+  throw DataError(fmt::format("pattern \"{}\": {}", pattern, what));
+}
+
+// `rest` starts with \p{…} or \P{…}; returns how long that is.
+std::size_t translate_property(std::string_view pattern, std::string_view rest, std::string& out) {
+  const std::size_t close = rest.find('}');
+  if (rest.size() < 3 || rest[2] != '{' || close == std::string_view::npos) refuse(pattern, "expected {…} after \\p");
+  std::string_view name = rest.substr(3, close - 3);
+  out += rest.substr(0, 3);
+  if (name.starts_with('^')) {
+    out += '^';
+    name.remove_prefix(1);
+  }
+  const bool is_category = name.size() <= 2;
+  out += fmt::format("{}{}}}", is_category ? "" : "sc:", name);
+  return close + 1;
+}
+
+std::string to_pcre2(std::string_view pattern) {
+  std::string out;
+  bool in_class = false;
+  for (std::size_t i = 0; i < pattern.size();) {
+    const std::string_view rest = pattern.substr(i);
+    std::size_t length = 1;
+    if (rest[0] == '\\' && rest.size() > 1) {
+      length = 2;
+      const char escaped = rest[1];
+      if (escaped == 's' || escaped == 'S') {
+        out += escaped == 's' ? "\\p{White_Space}" : "\\P{White_Space}";
+      } else if (escaped == 'p' || escaped == 'P') {
+        length = translate_property(pattern, rest, out);
+      } else if (kEscapes.find(escaped) != std::string_view::npos ||
+                 std::ispunct(static_cast<unsigned char>(escaped))) {
+        out += rest.substr(0, 2);
+      } else {
+        refuse(pattern,
+               fmt::format("\\{} is not supported; supported are \\s \\S \\p{{…}} \\P{{…}} \\d \\D \\n \\r \\t "
+                           "and escaped punctuation",
+                           escaped));
+      }
+      i += length;
+      continue;
+    }
+    if (in_class) {
+      if (rest[0] == '[' || rest.starts_with("&&")) {
+        refuse(pattern, "class arithmetic ([ or && in […]) is not supported");
+      }
+      in_class = rest[0] != ']';
+    } else if (rest[0] == '[') {
+      if (rest.starts_with("[]") || rest.starts_with("[^]")) refuse(pattern, "an empty class is not supported");
+      in_class = true;
+    } else if (rest[0] == '(') {
+      const auto group = std::ranges::find_if(kGroups, [&](std::string_view known) { return rest.starts_with(known); });
+      length = group->size();
+      if (length == 1 && (rest.starts_with("(?") || rest.starts_with("(*"))) {
+        refuse(pattern, "of the groups (?… only (?: (?i: (?= (?! (?<= (?<! (?> are supported");
+      }
+    } else if (rest.starts_with("}+") || rest.starts_with("}?") || rest.starts_with("{,")) {
+      refuse(pattern, "{…}+, {…}? and {,n} are not supported");
+    }
+    out += rest.substr(0, length);
+    i += length;
+  }
+  return out;
+}
+
+std::string error_text(int code) {
+  std::array<PCRE2_UCHAR, 256> buffer{};
+  pcre2_get_error_message(code, buffer.data(), buffer.size());
+  return reinterpret_cast<const char*>(buffer.data());
+}
+
+// What a search needs besides the pattern; one for each thread.
+struct Workspace {
+  static constexpr std::size_t kMinStack = 32 * 1024;
+  static constexpr std::size_t kMaxStack = 8 * 1024 * 1024;
+
+  std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> match{pcre2_match_data_create(1, nullptr),
+                                                                            &pcre2_match_data_free};
+  std::unique_ptr<pcre2_match_context, decltype(&pcre2_match_context_free)> context{pcre2_match_context_create(nullptr),
+                                                                                    &pcre2_match_context_free};
+  std::unique_ptr<pcre2_jit_stack, decltype(&pcre2_jit_stack_free)> stack{
+      pcre2_jit_stack_create(kMinStack, kMaxStack, nullptr), &pcre2_jit_stack_free};
+
+  Workspace() {
+    if (!match || !context || !stack) throw std::bad_alloc();
+    pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  }
+};
+
+}  // namespace
+
+Regex::Regex(std::string_view pattern, PatternSyntax syntax) : pattern_(pattern) {
+  const std::string translated = syntax == PatternSyntax::kOniguruma ? to_pcre2(pattern) : pattern_;
+  const std::uint32_t options =
+      PCRE2_UTF | (syntax == PatternSyntax::kLiteral ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_MULTILINE);
+  const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
+      pcre2_compile_context_create(nullptr), &pcre2_compile_context_free);
+  if (!context) throw std::bad_alloc();
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  int error = 0;
+  PCRE2_SIZE error_offset = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options, &error,
+                                   &error_offset, context.get());
+  if (code == nullptr) refuse(pattern, error_text(error));
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where there is no JIT the interpreter does the same, slower
+  code_ = std::shared_ptr<const pcre2_code>(code, [code](const pcre2_code*) { pcre2_code_free(code); });
+}
+
+std::optional<Regex::Match> Regex::find(std::string_view text, std::size_t from) const {
+  return search(text, from, 0);
+}
+
+std::optional<Regex::Match> Regex::match_at(std::string_view text, std::size_t position) const {
+  return search(text, position, PCRE2_ANCHORED);
+}
+
+std::optional<Regex::Match> Regex::search(std::string_view text, std::size_t from, std::uint32_t options) const {
+  thread_local Workspace workspace;
+  const int result = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                                 options | PCRE2_NO_UTF_CHECK, workspace.match.get(), workspace.context.get());
+  if (result == PCRE2_ERROR_NOMATCH) return std::nullopt;
+  if (result < 0) throw DataError(fmt::format("pattern \"{}\": {}", pattern_, error_text(result)));
+  const PCRE2_SIZE* range = pcre2_get_ovector_pointer(workspace.match.get());
+  return Match{range[0], range[1]};
+}
+
+}  // namespace catenary::tokenizer

@@ -1,0 +1,221 @@
+#include "catenary/tokenizer/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "catenary/base/error.h"
+#include "catenary/base/hash.h"
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/tokenizer_spec.h"
+#include "tokenizer/unicode.h"
+
+// The order of steps is that of Hugging Face `tokenizers`: added tokens that are looked for in the text as it is; what
+// lies between them is normalised; then the other added tokens; what lies between those is cut into pieces; each piece
+// goes to the model.
+
+namespace catenary::tokenizer {
+namespace {
+
+constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;  // positions in a piece have 32 bits; NFC can triple a text
+
+using DecodeTable = std::vector<std::optional<std::string>>;
+
+// What decode writes for each id. Throws DataError unless each id is one token's and the largest is in proportion.
+DecodeTable make_decode_table(const TokenizerSpec& spec) {
+  const std::size_t max_size = 4 * (spec.vocab.size() + spec.added_tokens.size() + spec.unused.size()) + 1024;
+  DecodeTable table;
+  std::unordered_map<TokenId, std::string_view> token_of_id;
+  const auto add = [&](TokenId id, const std::string& token, const std::string& bytes, const std::string& key) {
+    const auto index = static_cast<std::size_t>(id);
+    const auto fail = [&](std::string_view what) {
+      throw DataError(fmt::format("{}: {}: token \"{}\" has id {}, {}", spec.path.string(), key, token, id, what));
+    };
+    if (index >= max_size) fail("which is far beyond the number of tokens");
+    if (const auto [other, is_new] = token_of_id.emplace(id, token); !is_new && other->second != token) {
+      fail(fmt::format("and so has \"{}\"", other->second));
+    }
+    if (index >= table.size()) table.resize(index + 1);
+    table[index] = bytes;
+  };
+  for (const auto& [token, id] : spec.vocab) add(id, token, byte_level_decode(token).value_or(token), spec.vocab_key);
+  for (const auto& [token, id] : spec.unused) add(id, token, token, spec.vocab_key);
+  for (const auto& token : spec.added_tokens) add(token.id, token.content, token.content, spec.added_tokens_key);
+  return table;
+}
+
+void check_added_tokens(const TokenizerSpec& spec) {
+  std::unordered_set<std::string_view> contents;
+  for (const AddedToken& token : spec.added_tokens) {
+    if (token.content.empty() || !contents.insert(token.content).second) {
+      throw DataError(fmt::format("{}: {}: the token with id {}, \"{}\", is {}", spec.path.string(),
+                                  spec.added_tokens_key, token.id, token.content,
+                                  token.content.empty() ? "empty" : "there twice"));
+    }
+  }
+}
+
+void check_special_ids(const TokenizerSpec& spec, const DecodeTable& table) {
+  auto ids = spec.prefix;
+  ids.insert(ids.end(), spec.suffix.begin(), spec.suffix.end());
+  for (const auto id : {spec.bos_id, spec.eos_id}) {
+    if (id) ids.push_back(*id);
+  }
+  for (const TokenId id : ids) {
+    if (static_cast<std::size_t>(id) < table.size() && table[static_cast<std::size_t>(id)]) continue;
+    throw DataError(fmt::format("{}: the special token with id {} is not in the vocabulary", spec.path.string(), id));
+  }
+}
+
+// The added tokens whose `normalized` is as given, with the content that they have in the text that is searched.
+AddedTokens select(const TokenizerSpec& spec, bool normalized) {
+  std::vector<AddedToken> tokens;
+  for (AddedToken token : spec.added_tokens) {
+    if (token.normalized != normalized) continue;
+    if (normalized && spec.nfc) token.content = nfc(token.content);
+    tokens.push_back(std::move(token));
+  }
+  return AddedTokens(std::move(tokens));
+}
+
+// Of everything that encode depends on, in an order that does not depend on the file: vocabulary and added tokens by
+// id, the rest as it is applied.
+std::string make_fingerprint(const TokenizerSpec& spec) {
+  Hasher hasher;
+  hasher.add("catenary byte-level BPE 1").add(spec.nfc);
+  hasher.add(spec.pre_tokenizer.size());
+  for (const PreTokenizerStep& step : spec.pre_tokenizer) {
+    hasher.add(step.index());
+    if (const auto* split = std::get_if<SplitStep>(&step)) {
+      hasher.add(split->pattern).add(static_cast<std::uint64_t>(split->syntax));
+      hasher.add(static_cast<std::uint64_t>(split->behavior)).add(split->invert);
+    }
+  }
+  hasher.add(spec.vocab.size());
+  for (const auto& [token, id] : spec.vocab) hasher.add(token).add(static_cast<std::uint64_t>(id));
+  hasher.add(spec.merges.size());
+  for (const auto& [left, right] : spec.merges) hasher.add(left).add(right);
+  hasher.add(spec.ignore_merges).add(spec.unk_token).add(spec.fuse_unk);
+  auto added_tokens = spec.added_tokens;
+  std::ranges::sort(added_tokens, {}, &AddedToken::id);
+  hasher.add(added_tokens.size());
+  for (const AddedToken& token : added_tokens) {
+    hasher.add(static_cast<std::uint64_t>(token.id)).add(token.content);
+    hasher.add(token.single_word).add(token.lstrip).add(token.rstrip).add(token.normalized);
+  }
+  for (const auto& ids : {spec.prefix, spec.suffix}) {
+    hasher.add(ids.size());
+    for (const TokenId id : ids) hasher.add(static_cast<std::uint64_t>(id));
+  }
+  return hasher.hex();
+}
+
+}  // namespace
+
+struct Tokenizer::State {
+  explicit State(const TokenizerSpec& spec)
+      : table(make_decode_table(spec)),
+        raw_added_tokens(select(spec, false)),
+        normalized_added_tokens(select(spec, true)),
+        nfc(spec.nfc),
+        pre_tokenizer(spec.pre_tokenizer),
+        model(spec),
+        prefix(spec.prefix),
+        suffix(spec.suffix),
+        bos_id(spec.bos_id),
+        eos_id(spec.eos_id),
+        fingerprint(make_fingerprint(spec)) {
+    check_special_ids(spec, table);
+  }
+
+  DecodeTable table;
+  AddedTokens raw_added_tokens;
+  AddedTokens normalized_added_tokens;
+  bool nfc;
+  PreTokenizer pre_tokenizer;
+  Bpe model;
+  std::vector<TokenId> prefix, suffix;
+  std::optional<TokenId> bos_id, eos_id;
+  std::string fingerprint;
+};
+
+Tokenizer::Tokenizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Tokenizer Tokenizer::open(const weights::Checkpoint& checkpoint) {
+  if (const auto* gguf = checkpoint.gguf()) return from_gguf(*gguf);
+  return from_json(checkpoint.path() / "tokenizer.json");
+}
+
+Tokenizer Tokenizer::from_json(const std::filesystem::path& tokenizer_json) {
+  const auto spec = read_tokenizer_json(tokenizer_json);
+  check_added_tokens(spec);
+  return Tokenizer(std::make_unique<State>(spec));
+}
+
+Tokenizer Tokenizer::from_gguf(const weights::GgufFile& gguf) {
+  const auto spec = read_gguf(gguf);
+  check_added_tokens(spec);
+  return Tokenizer(std::make_unique<State>(spec));
+}
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  if (text.size() > kMaxTextBytes) {
+    throw DataError(fmt::format("a text of {} bytes is too long to tokenize", text.size()));
+  }
+  const auto repaired = repair_utf8(text);
+  std::vector<TokenId> ids;
+  if (add_special_tokens) ids = state_->prefix;
+
+  Bpe::Scratch scratch;
+  const PreTokenizer::Sink encode_piece = [&](std::string_view piece) { state_->model.encode(piece, scratch, ids); };
+  const AddedTokens::Sink encode_normalized = [&](std::string_view part) {
+    state_->pre_tokenizer.split(part, encode_piece);
+  };
+  const AddedTokens::Sink encode_raw = [&](std::string_view part) {
+    if (state_->nfc) {
+      state_->normalized_added_tokens.split(nfc(part), ids, encode_normalized);
+    } else {
+      state_->normalized_added_tokens.split(part, ids, encode_normalized);
+    }
+  };
+  state_->raw_added_tokens.split(repaired ? std::string_view(*repaired) : text, ids, encode_raw);
+
+  if (add_special_tokens) ids.insert(ids.end(), state_->suffix.begin(), state_->suffix.end());
+  return ids;
+}
+
+std::string Tokenizer::decode(std::span<const TokenId> ids) const {
+  std::string text;
+  for (const TokenId id : ids) {
+    const auto index = static_cast<std::size_t>(id);
+    if (index >= state_->table.size() || !state_->table[index]) {
+      throw DataError(fmt::format("no token has the id {}", id));
+    }
+    text += *state_->table[index];
+  }
+  return repair_utf8(text).value_or(text);
+}
+
+std::int64_t Tokenizer::vocab_size() const {
+  return static_cast<std::int64_t>(state_->table.size());
+}
+std::optional<TokenId> Tokenizer::bos_id() const {
+  return state_->bos_id;
+}
+std::optional<TokenId> Tokenizer::eos_id() const {
+  return state_->eos_id;
+}
+const std::string& Tokenizer::fingerprint() const {
+  return state_->fingerprint;
+}
+
+}  // namespace catenary::tokenizer

@@ -1,0 +1,294 @@
+// Reads tokenizer.json of Hugging Face `tokenizers` (version 1.0), and the BOS and EOS that tokenizer_config.json
+// names.
+//
+// What the file says and we do not do is refused, not skipped: a tokenizer that is nearly right gives scores that are
+// wrong. Left out on purpose: truncation and padding (scoring does neither), decoder (a byte-level vocabulary has one),
+// the pair template (there is one text), and type ids.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+#include <utility>
+
+#include "catenary/base/error.h"
+#include "catenary/base/mapped_file.h"
+#include "tokenizer/tokenizer_spec.h"
+
+namespace catenary::tokenizer {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMaxNesting = 16;  // of a Sequence in a Sequence
+
+// One value of the file, with its JSON pointer.
+class Node {
+ public:
+  Node(const json& value, std::string pointer, const std::filesystem::path& path)
+      : value_(&value), pointer_(std::move(pointer)), path_(&path) {}
+
+  const json& value() const { return *value_; }
+  const std::string& pointer() const { return pointer_; }
+  const std::filesystem::path& path() const { return *path_; }
+
+  [[noreturn]] void fail(std::string_view what) const {
+    throw DataError(fmt::format("{}: {}: {}", path_->string(), pointer_.empty() ? "/" : pointer_, what));
+  }
+
+  // The member `key`, unless it is absent or null.
+  std::optional<Node> find(std::string_view key) const {
+    if (!value_->is_object()) fail("expected an object");
+    const auto member = value_->find(key);
+    if (member == value_->end() || member->is_null()) return std::nullopt;
+    return Node(*member, fmt::format("{}/{}", pointer_, key), *path_);
+  }
+  Node get(std::string_view key) const {
+    if (auto member = find(key)) return *std::move(member);
+    fail(fmt::format("expected a member \"{}\"", key));
+  }
+  std::vector<Node> elements() const {
+    if (!value_->is_array()) fail("expected a list");
+    std::vector<Node> nodes;
+    nodes.reserve(value_->size());
+    for (const json& element : *value_) {
+      nodes.emplace_back(element, fmt::format("{}/{}", pointer_, nodes.size()), *path_);
+    }
+    return nodes;
+  }
+  const std::string& string() const {
+    if (!value_->is_string()) fail("expected a string");
+    return value_->get_ref<const std::string&>();
+  }
+  bool boolean() const {
+    if (!value_->is_boolean()) fail("expected true or false");
+    return value_->get<bool>();
+  }
+  bool boolean_or(std::string_view key, bool otherwise) const {
+    const auto member = find(key);
+    return member ? member->boolean() : otherwise;
+  }
+  TokenId id() const {
+    if (value_->is_number_unsigned() && value_->get<std::uint64_t>() <= std::numeric_limits<TokenId>::max()) {
+      return value_->get<TokenId>();
+    }
+    fail(fmt::format("expected a token id (0, 1, 2 …), found {}", value_->dump()));
+  }
+  const std::string& type() const { return get("type").string(); }
+  [[noreturn]] void fail_type(std::string_view supported) const {
+    fail(fmt::format("type \"{}\" is not supported; supported are {}", type(), supported));
+  }
+
+ private:
+  const json* value_;
+  std::string pointer_;
+  const std::filesystem::path* path_;
+};
+
+json parse(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  try {
+    return json::parse(file.text());
+  } catch (const json::exception& error) {
+    throw DataError(fmt::format("{}: not valid JSON: {}", path.string(), error.what()));
+  }
+}
+
+// Calls `read_step` with `node`, or with each step of the Sequence that it is; `key` names the list of steps.
+template <class ReadStep>
+void for_each_step(const Node& node, std::string_view key, const ReadStep& read_step, int depth = 0) {
+  if (node.type() != "Sequence") return read_step(node);
+  if (depth == kMaxNesting) node.fail("Sequences are nested too deeply");
+  for (const Node& step : node.get(key).elements()) for_each_step(step, key, read_step, depth + 1);
+}
+
+void read_normalizer(const Node& normalizer, TokenizerSpec& spec) {
+  for_each_step(normalizer, "normalizers", [&](const Node& step) {
+    if (step.type() != "NFC") step.fail_type("NFC and Sequence");
+    spec.nfc = true;
+  });
+}
+
+SplitStep read_split(const Node& node) {
+  constexpr std::array<std::pair<std::string_view, SplitBehavior>, 5> kBehaviors{{
+      {"Removed", SplitBehavior::kRemoved},
+      {"Isolated", SplitBehavior::kIsolated},
+      {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
+      {"MergedWithNext", SplitBehavior::kMergedWithNext},
+      {"Contiguous", SplitBehavior::kContiguous},
+  }};
+  SplitStep split;
+  const Node pattern = node.get("pattern");
+  const auto regex = pattern.find("Regex");
+  split.pattern = regex ? regex->string() : pattern.get("String").string();
+  split.syntax = regex ? PatternSyntax::kOniguruma : PatternSyntax::kLiteral;
+  split.invert = node.get("invert").boolean();
+  const Node name = node.get("behavior");
+  const auto behavior = std::ranges::find(kBehaviors, name.string(), [](const auto& known) { return known.first; });
+  if (behavior == kBehaviors.end()) name.fail(fmt::format("behavior \"{}\" is not known", name.string()));
+  split.behavior = behavior->second;
+  try {
+    Regex(split.pattern, split.syntax);
+  } catch (const DataError& error) {
+    pattern.fail(error.what());
+  }
+  return split;
+}
+
+void read_pre_tokenizer(const Node& pre_tokenizer, TokenizerSpec& spec) {
+  bool is_byte_level = false;
+  for_each_step(pre_tokenizer, "pretokenizers", [&](const Node& step) {
+    if (is_byte_level) step.fail("a step after ByteLevel is not supported");
+    if (step.type() == "Split") {
+      spec.pre_tokenizer.push_back(read_split(step));
+    } else if (step.type() == "Digits") {
+      const bool individual = step.get("individual_digits").boolean();
+      spec.pre_tokenizer.push_back(SplitStep{.pattern = individual ? R"(\p{N})" : R"(\p{N}+)"});
+    } else if (step.type() == "ByteLevel") {
+      is_byte_level = true;
+      if (step.get("add_prefix_space").boolean()) spec.pre_tokenizer.emplace_back(PrefixSpaceStep{});
+      if (step.boolean_or("use_regex", true)) {
+        spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(kGpt2Pattern)});
+      }
+    } else {
+      step.fail_type("ByteLevel, Digits, Split and Sequence");
+    }
+  });
+  if (!is_byte_level) pre_tokenizer.fail("only byte-level tokenizers are supported; expected a ByteLevel step");
+}
+
+Merge read_merge(const Node& node) {
+  if (node.value().is_array()) {
+    const auto parts = node.elements();
+    if (parts.size() != 2) node.fail("expected a pair of tokens");
+    return {parts[0].string(), parts[1].string()};
+  }
+  const std::string& text = node.string();
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
+    node.fail(fmt::format("expected two tokens with a space between them, found \"{}\"", text));
+  }
+  return {text.substr(0, space), text.substr(space + 1)};
+}
+
+void read_model(const Node& model, TokenizerSpec& spec) {
+  if (const auto type = model.find("type"); type && type->string() != "BPE") model.fail_type("BPE");
+  for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (const auto text = model.find(key); text && !text->string().empty()) {
+      text->fail("is not supported; expected null");
+    }
+  }
+  if (model.boolean_or("byte_fallback", false)) model.get("byte_fallback").fail("is not supported; expected false");
+  if (const auto dropout = model.find("dropout"); dropout && dropout->value() != 0) {
+    dropout->fail("is not supported: a text must always have the same tokens; expected null");
+  }
+  spec.ignore_merges = model.boolean_or("ignore_merges", false);
+  spec.fuse_unk = model.boolean_or("fuse_unk", false);
+  if (const auto unk = model.find("unk_token")) spec.unk_token = unk->string();
+
+  const Node vocab = model.get("vocab");
+  if (!vocab.value().is_object()) vocab.fail("expected an object of tokens and ids");
+  for (const auto& [token, id] : vocab.value().items()) {
+    spec.vocab.push_back({token, Node(id, fmt::format("{}/{}", vocab.pointer(), token), vocab.path()).id()});
+  }
+  std::ranges::sort(spec.vocab, {}, &VocabEntry::id);
+  for (const Node& merge : model.get("merges").elements()) spec.merges.push_back(read_merge(merge));
+}
+
+// Hugging Face `tokenizers` gives each token, in the order of the file, its id in the vocabulary or else the next free
+// one, and only warns where the file says another. Such a file is refused here.
+void read_added_tokens(const Node& list, TokenizerSpec& spec) {
+  std::unordered_map<std::string_view, TokenId> known;
+  for (const auto& [token, id] : spec.vocab) known.emplace(token, id);
+  auto next_id = static_cast<TokenId>(spec.vocab.size());
+  for (const Node& node : list.elements()) {
+    AddedToken token{.id = node.get("id").id(),
+                     .content = node.get("content").string(),
+                     .single_word = node.get("single_word").boolean(),
+                     .lstrip = node.get("lstrip").boolean(),
+                     .rstrip = node.get("rstrip").boolean(),
+                     .normalized = node.get("normalized").boolean()};
+    const auto found = known.find(token.content);
+    const TokenId expected = found != known.end() ? found->second : next_id;
+    if (token.id != expected) {
+      node.get("id").fail(fmt::format("token \"{}\" has id {} here, but {} by its place in the file", token.content,
+                                      token.id, expected));
+    }
+    if (token.id >= next_id) next_id = token.id + 1;
+    spec.added_tokens.push_back(std::move(token));
+  }
+}
+
+// "single" of a TemplateProcessing: special tokens, the text once, special tokens.
+void read_template(const Node& processor, TokenizerSpec& spec) {
+  bool seen_text = false;
+  const Node single = processor.get("single");
+  for (const Node& piece : single.elements()) {
+    if (const auto sequence = piece.find("Sequence")) {
+      if (seen_text || sequence->get("id").string() != "A") piece.fail("expected the text, \"A\", exactly once");
+      seen_text = true;
+      continue;
+    }
+    const Node name = piece.get("SpecialToken").get("id");
+    for (const Node& id : processor.get("special_tokens").get(name.string()).get("ids").elements()) {
+      (seen_text ? spec.suffix : spec.prefix).push_back(id.id());
+    }
+  }
+  if (!seen_text) single.fail("expected a Sequence \"A\"");
+}
+
+void read_post_processor(const Node& post_processor, TokenizerSpec& spec) {
+  bool seen_template = false;
+  for_each_step(post_processor, "processors", [&](const Node& step) {
+    if (step.type() == "TemplateProcessing") {
+      if (seen_template) step.fail("a second TemplateProcessing is not supported");
+      seen_template = true;
+      read_template(step, spec);
+    } else if (step.type() != "ByteLevel") {  // which only changes offsets
+      step.fail_type("ByteLevel, TemplateProcessing and Sequence");
+    }
+  });
+}
+
+// bos_token and eos_token are a string, or an object with the string in "content".
+std::optional<TokenId> read_special_token(const Node& config, std::string_view key, const TokenizerSpec& spec) {
+  const auto node = config.find(key);
+  if (!node) return std::nullopt;
+  const std::string& token = node->value().is_object() ? node->get("content").string() : node->string();
+  const auto added = std::ranges::find(spec.added_tokens, token, &AddedToken::content);
+  if (added != spec.added_tokens.end()) return added->id;
+  const auto known = std::ranges::find(spec.vocab, token, &VocabEntry::token);
+  if (known != spec.vocab.end()) return known->id;
+  node->fail(fmt::format("token \"{}\" is not in {}", token, spec.path.string()));
+}
+
+}  // namespace
+
+TokenizerSpec read_tokenizer_json(const std::filesystem::path& path) {
+  const json document = parse(path);
+  const Node root(document, "", path);
+  TokenizerSpec spec;
+  spec.path = path;
+  spec.vocab_key = "/model/vocab";
+  spec.merges_key = "/model/merges";
+  spec.added_tokens_key = "/added_tokens";
+  if (const auto normalizer = root.find("normalizer")) read_normalizer(*normalizer, spec);
+  read_pre_tokenizer(root.get("pre_tokenizer"), spec);
+  read_model(root.get("model"), spec);
+  if (const auto added_tokens = root.find("added_tokens")) read_added_tokens(*added_tokens, spec);
+  if (const auto post_processor = root.find("post_processor")) read_post_processor(*post_processor, spec);
+
+  const auto config_path = path.parent_path() / "tokenizer_config.json";
+  if (std::filesystem::exists(config_path)) {
+    const json config_document = parse(config_path);
+    const Node config(config_document, "", config_path);
+    spec.bos_id = read_special_token(config, "bos_token", spec);
+    spec.eos_id = read_special_token(config, "eos_token", spec);
+  }
+  return spec;
+}
+
+}  // namespace catenary::tokenizer

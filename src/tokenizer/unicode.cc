@@ -1,0 +1,78 @@
+#include "tokenizer/unicode.h"
+
+#include <fmt/format.h>
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+
+#include "catenary/base/error.h"
+
+namespace catenary::tokenizer {
+namespace {
+
+const utf8proc_uint8_t* as_bytes(std::string_view text) {
+  return reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+}
+
+// Length of the well-formed character that `text` starts with, or 0.
+std::size_t valid_length(std::string_view text) {
+  utf8proc_int32_t codepoint = 0;
+  const auto length = utf8proc_iterate(as_bytes(text), static_cast<utf8proc_ssize_t>(text.size()), &codepoint);
+  return length > 0 ? static_cast<std::size_t>(length) : 0;
+}
+
+// Is `prefix` the start of some character? If it is, continuing it with the lowest or the highest bytes gives one.
+bool starts_a_character(std::string_view prefix) {
+  for (const char continuation : {'\x80', '\xBF'}) {
+    for (std::size_t length = prefix.size() + 1; length <= 4; ++length) {
+      std::string candidate(prefix);
+      candidate.resize(length, continuation);
+      if (valid_length(candidate) == length) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::string> repair_utf8(std::string_view text) {
+  std::optional<std::string> repaired;
+  std::size_t good_begin = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    if (const std::size_t length = valid_length(text.substr(i)); length > 0) {
+      i += length;
+      continue;
+    }
+    std::size_t bad_end = i + 1;
+    while (bad_end < text.size() && starts_a_character(text.substr(i, bad_end + 1 - i))) ++bad_end;
+    if (!repaired) repaired.emplace();
+    repaired->append(text, good_begin, i - good_begin).append("\uFFFD");
+    good_begin = i = bad_end;
+  }
+  if (repaired) repaired->append(text, good_begin);
+  return repaired;
+}
+
+std::string nfc(std::string_view text) {
+  if (std::ranges::all_of(text, [](unsigned char byte) { return byte < 0x80; })) return std::string(text);
+  utf8proc_uint8_t* normalized = nullptr;
+  const auto length = utf8proc_map(as_bytes(text), static_cast<utf8proc_ssize_t>(text.size()), &normalized,
+                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(normalized, &std::free);
+  if (length < 0) throw DataError(fmt::format("a text cannot be normalised to NFC: {}", utf8proc_errmsg(length)));
+  return {reinterpret_cast<const char*>(normalized), static_cast<std::size_t>(length)};
+}
+
+std::size_t char_length(std::string_view text, std::size_t position) {
+  return static_cast<std::size_t>(utf8proc_utf8class[static_cast<unsigned char>(text[position])]);
+}
+
+std::size_t previous_char(std::string_view text, std::size_t position) {
+  do --position;
+  while (position > 0 && (static_cast<unsigned char>(text[position]) & 0xC0) == 0x80);
+  return position;
+}
+
+}  // namespace catenary::tokenizer

@@ -1,0 +1,127 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <random>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "catenary/analysis/verdict.h"
+
+namespace catenary::analysis {
+namespace {
+
+// A NumPy prototype of the same rules over wider grids (2,000 to 20,000 studies a cell, 6 scales, independent items;
+// scatter in units of the items' error):
+//   flat truth            scatter 0      1      2      5     20
+//     positive, inverse         0.3    2.2    4.9    5.6    6.1 %
+//     u_shaped, inverted_u      1.0    2.8    4.3    2.7    1.6 %
+//   225 monotone curves (exponential, logistic, ramp; heights 0.03 to 0.6) called a turn
+//     worst curve               3.7    7.0    7.7 %
+//     mean                      1.0    2.2    2.5 %
+//     worst, if the arms of a fitted parabola decided: 46 % without scatter
+
+/// A ladder over three decades whose models have accuracy truth(0 … 1) plus normal scatter, measured on the same items.
+struct Study {
+  std::function<double(double)> truth;
+  int num_scales = 6;
+  int num_items = 500;
+  double scatter = 0;           // between models, standard deviation in accuracy
+  double item_correlation = 0;  // of the latent normal difficulty that all models share; 0.5 correlates outcomes by 1/3
+};
+
+struct Shares {
+  double positive_or_inverse, u_shaped, inverted_u, flat;
+  double turned() const { return u_shaped + inverted_u; }
+};
+
+constexpr int kNumStudies = 500;
+
+Shares simulate(const Study& study) {
+  std::mt19937_64 random(20240229);
+  std::normal_distribution<double> normal;
+  std::vector<double> shared(study.num_items);
+  std::array<int, 6> count{};
+  for (int i = 0; i < kNumStudies; ++i) {
+    for (double& item : shared) item = normal(random);
+    std::vector<ScalingPoint> points;
+    for (int j = 0; j < study.num_scales; ++j) {
+      const double x = static_cast<double>(j) / (study.num_scales - 1);
+      const double accuracy = std::clamp(study.truth(x) + study.scatter * normal(random), 1e-9, 1 - 1e-9);
+      const double threshold = student_quantile(accuracy, std::numeric_limits<double>::infinity());
+      int correct = 0;
+      for (double item : shared)
+        correct += std::sqrt(study.item_correlation) * item + std::sqrt(1 - study.item_correlation) * normal(random) <
+                   threshold;
+      points.push_back({std::pow(10.0, 8 + 3 * x), static_cast<double>(correct) / study.num_items,
+                        proportion_standard_error(correct, study.num_items), study.num_items});
+    }
+    const Judgement judgement = judge(points, Direction::kHigherIsBetter);
+    ++count[static_cast<std::size_t>(judgement.verdict)];
+  }
+  const auto share = [&](Verdict verdict) {
+    return static_cast<double>(count[static_cast<std::size_t>(verdict)]) / kNumStudies;
+  };
+  return {share(Verdict::kPositive) + share(Verdict::kInverse), share(Verdict::kUShaped), share(Verdict::kInvertedU),
+          share(Verdict::kFlat)};
+}
+
+void print(std::string_view name, const Study& study, const Shares& shares) {
+  fmt::print("{}: {} scales, {} items, scatter {}, latent correlation {}\n", name, study.num_scales, study.num_items,
+             study.scatter, study.item_correlation);
+  fmt::print("    trend {:.1f} %, u_shaped {:.1f} %, inverted_u {:.1f} %, flat {:.1f} %\n",
+             100 * shares.positive_or_inverse, 100 * shares.u_shaped, 100 * shares.inverted_u, 100 * shares.flat);
+}
+
+double flat(double) {
+  return 0.5;
+}
+double u_of_ten_points(double x) {
+  return 0.4 + 0.1 * std::pow(2 * x - 1, 2);
+}
+
+TEST(VerdictSimulation, a_flat_truth_is_called_something_else_in_five_percent_at_most) {
+  for (const Study& study : {Study{flat}, Study{flat, 10}, Study{flat, 5, 500, 0.01}, Study{flat, 6, 500, 0.02, 0.5}}) {
+    const Shares shares = simulate(study);
+    print("flat", study, shares);
+    EXPECT_LE(shares.positive_or_inverse + shares.turned(), 0.05);
+  }
+}
+
+TEST(VerdictSimulation, a_flat_truth_is_called_flat_given_items_enough) {
+  const Study study{flat, 6, 5000};
+  const Shares shares = simulate(study);
+  print("flat", study, shares);
+  EXPECT_GE(shares.flat, 0.9);
+}
+
+TEST(VerdictSimulation, a_monotone_curve_that_saturates_is_called_a_turn_in_five_percent_at_most) {
+  for (int num_scales : {5, 6, 10})
+    for (const auto& [height, rate] : {std::pair{0.1, 8.0}, {0.6, 20.0}}) {
+      const Study study{[=](double x) { return 0.25 + height * (1 - std::exp(-rate * x)); }, num_scales};
+      const Shares shares = simulate(study);
+      print(fmt::format("saturating {} {}", height, rate), study, shares);
+      EXPECT_LE(shares.turned(), 0.05);
+    }
+}
+
+TEST(VerdictSimulation, a_u_of_ten_points_is_found) {
+  const Study same_items{u_of_ten_points, 6, 500, 0, 0.5};
+  const Shares shares = simulate(same_items);
+  print("u", same_items, shares);
+  EXPECT_GE(shares.u_shaped, 0.9);
+
+  // Fresh items for every model: the most that errors of single points can hide.
+  const Study other_items{u_of_ten_points};
+  const Shares fewer = simulate(other_items);
+  print("u", other_items, fewer);
+  EXPECT_GE(fewer.u_shaped, 0.8);
+}
+
+}  // namespace
+}  // namespace catenary::analysis

@@ -1,0 +1,275 @@
+"""The programs as a user runs them: on the demo ladder, alone and under mpirun, undisturbed, killed, and on bad input."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+DEMO = SOURCE / "jobs" / "demo"
+BIN = pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin"))
+CATENARY = str(BIN / "catenary")
+MPIEXEC = os.environ.get("MPIEXEC", "mpirun")
+MODELS = sorted(path.name for path in (DEMO / "models").iterdir())
+
+
+def smallest_models(count):
+    size = lambda name: (DEMO / "models" / name / "model.safetensors").stat().st_size
+    return sorted(MODELS, key=size)[:count]
+
+
+def start(*args, ranks=None, **popen):
+    launcher = [MPIEXEC, "-n", str(ranks)] if ranks else []
+    return subprocess.Popen([*launcher, CATENARY, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            **popen)
+
+
+class Result:
+    def __init__(self, process):
+        self.out, self.err = process.communicate(timeout=300)
+        self.code = process.returncode
+
+
+def run(*args, ranks=None, **popen):
+    return Result(start(*args, ranks=ranks, **popen))
+
+
+class CommandsTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catenary-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def spec(self, name="sweep.json", models=None, tasks=None, conditions=None, **more):
+        """A sweep spec on the demo ladder; by default two models, two tasks, zero- and three-shot."""
+        spec = {
+            "name": "test",
+            "models": models or [{"name": m, "path": str(DEMO / "models" / m)} for m in smallest_models(2)],
+            "tasks": tasks or [{"name": t, "path": str(DEMO / "tasks" / f"{t}.jsonl")} for t in ("negation", "recall")],
+            "conditions": conditions or [
+                {"name": "zero_shot", "kind": "zero_shot"},
+                {"name": "few_shot_3", "kind": "few_shot", "k": 3, "seed": 1, "exemplars": "per_item", "separator": "\n"},
+            ],
+            **more,
+        }
+        path = self.folder / name
+        path.write_text(json.dumps(spec))
+        return path
+
+    def write(self, name, content):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return path
+
+    def check(self, result, code, *texts):
+        self.assertEqual(result.code, code, result.err + result.out)
+        for text in texts:
+            self.assertIn(text, result.err + result.out)
+
+    def assert_same_scores(self, a, b):
+        result = subprocess.run(["h5diff", str(a), str(b), "/scores"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    # ---- sweeps ----------------------------------------------------------------------------------------------------
+
+    def test_any_number_of_ranks_stores_the_same_bits(self):
+        spec = self.spec()
+        for ranks in (None, 1, 2, 4):
+            self.check(run("run", spec, "-o", self.folder / f"{ranks}.h5", "--threads", 1, ranks=ranks), 0, "done; next")
+            self.assert_same_scores(self.folder / "None.h5", self.folder / f"{ranks}.h5")
+        status = json.loads(run("status", self.folder / "4.h5", "--json").out)
+        self.assertEqual(status["done"], {"units": 8, "items": 2400})
+        self.assertEqual(status["pending"], {"units": 0, "items": 0})
+
+    def test_a_finished_sweep_has_nothing_left_to_do(self):
+        spec = self.spec()
+        store = self.folder / "s.h5"
+        self.check(run("run", spec, "-o", store, "--threads", 1), 0)
+        before = store.read_bytes()
+        self.check(run("run", spec, "-o", store, "--threads", 1), 0, "0 of 40 item ranges to do")
+        self.assertEqual(store.read_bytes(), before)
+
+    def test_killed_sweeps_go_on_and_end_with_the_same_bits(self):
+        spec = self.spec()
+        undisturbed = self.folder / "undisturbed.h5"
+        self.check(run("run", spec, "-o", undisturbed, "--threads", 1), 0)
+        rng = random.Random(1)
+        for attempt in range(4):
+            store = self.folder / f"{attempt}.h5"
+            for _ in range(2):
+                process = start("run", spec, "-o", store, "--threads", 1, ranks=2, start_new_session=True)
+                time.sleep(rng.uniform(0.2, 1.5))
+                os.killpg(process.pid, signal.SIGKILL)
+                subprocess.run(["pkill", "-KILL", "-f", str(store)], check=False)
+                process.communicate()
+            self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 0)
+            self.assert_same_scores(undisturbed, store)
+
+    def test_a_signal_stops_early_and_the_same_command_goes_on(self):
+        many = [{"name": f"t{i}", "path": str(DEMO / "tasks" / "negation.jsonl")} for i in range(20)]
+        spec = self.spec(tasks=many, models=[{"name": m, "path": str(DEMO / "models" / m)} for m in MODELS])
+        store = self.folder / "s.h5"
+        process = start("run", spec, "-o", store, "--threads", 1)
+        line = process.stderr.readline()
+        self.assertIn("item ranges to do", line)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        result = Result(process)
+        self.check(result, 75, "run the same command again")
+        status = json.loads(run("status", store, "--json").out)
+        self.assertGreater(status["done"]["items"], 0)
+        self.assertGreater(status["pending"]["items"], 0)
+        self.check(run("run", spec, "-o", store, "--threads", 1), 0, "going on with")
+
+    def test_a_failed_unit_is_recorded_the_others_go_on_and_it_is_tried_again(self):
+        too_long = " ".join(["the"] * 5000)
+        item = json.dumps({"prompt": too_long, "classes": [" bread", " bell"], "answer_index": 0})
+        good = (DEMO / "tasks" / "recall.jsonl").read_text()
+        task = self.write("long.jsonl", good + item + "\n")
+        spec = self.spec(tasks=[{"name": "long", "path": str(task)}, {"name": "good", "path": str(DEMO / "tasks" / "recall.jsonl")}],
+                         conditions=[{"name": "zero_shot", "kind": "zero_shot"}])
+        store = self.folder / "s.h5"
+        self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 3, "x long x zero_shot failed", "the model's context is")
+        status = json.loads(run("status", store, "--json").out)
+        self.assertEqual(status["failed"]["units"], 2)
+        self.assertEqual(status["done"]["units"], 2)
+        self.assertIn("the model's context is", status["failures"][0]["error"])
+        self.check(run("run", spec, "-o", store, "--threads", 1), 3, "2 of 20 item ranges to do")
+        self.check(run("fit", store), 0, "long, zero_shot: without", "failed: ")
+
+    def test_two_sweeps_on_one_store_do_not_mix(self):
+        many = [{"name": f"t{i}", "path": str(DEMO / "tasks" / "negation.jsonl")} for i in range(20)]
+        spec = self.spec(tasks=many, models=[{"name": m, "path": str(DEMO / "models" / m)} for m in MODELS])
+        store = self.folder / "s.h5"
+        first = start("run", spec, "-o", store, "--threads", 1)
+        self.assertIn("item ranges to do", first.stderr.readline())
+        self.check(run("run", spec, "-o", store, "--threads", 1), 1, str(store))
+        self.check(run("status", store), 0)  # readers are not in the way
+        first.kill()
+        first.communicate()
+
+    def test_a_changed_spec_or_other_numerics_are_refused_and_the_store_stays(self):
+        store = self.folder / "s.h5"
+        self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0)
+        before = store.read_bytes()
+        other = self.spec("other.json", conditions=[{"name": "zero_shot", "kind": "zero_shot"}])
+        self.check(run("run", other, "-o", store, "--threads", 1), 1, str(store))
+        self.check(run("run", self.spec(), "-o", store, "--threads", 2), 1, "thread")
+        self.check(run("run", self.spec("bf.json", dtype="bfloat16"), "-o", store, "--threads", 1, ranks=2), 1, "dtype")
+        self.assertEqual(store.read_bytes(), before)
+
+    # ---- bad input -------------------------------------------------------------------------------------------------
+
+    def test_bad_input_is_one_message_with_exit_code_2_and_nothing_is_written(self):
+        model = {"name": "m", "path": str(DEMO / "models" / MODELS[0])}
+        task = {"name": "t", "path": str(DEMO / "tasks" / "recall.jsonl")}
+        bad_items = self.write("bad.jsonl", '{"prompt": "a", "classes": [], "answer_index": 0}\n'
+                               '{"prompt": "a", "classes": [" b", " c"], "answer_index": 2}\n')
+        truncated = self.folder / "truncated"
+        shutil.copytree(DEMO / "models" / MODELS[0], truncated)
+        weights = truncated / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+        cases = [
+            (self.folder / "no.json", ["no.json"]),
+            (self.write("broken.json", "{"), ["broken.json", "not valid JSON"]),
+            (self.spec("type.json", models={"name": "m"}), ["/models: expected a list"]),
+            (self.spec("unknown.json", colour="red"), ["/colour: unknown key"]),
+            (self.spec("twice.json", models=[model, model]), ["/models/1/name", "used twice"]),
+            (self.write("empty.json", '{"name": "s", "models": [], "tasks": [], "conditions": []}'), ["/models: expected a list of at least one"]),
+            (self.spec("gone.json", models=[model, {"name": "n", "path": "gone"}], tasks=[task, {"name": "u", "path": "gone.jsonl"}]),
+             ["/models/1/path", "gone", "/tasks/1/path", "gone.jsonl"]),
+            (self.spec("items.json", tasks=[{"name": "t", "path": str(bad_items)}]),
+             ["bad.jsonl:1: classes", "bad.jsonl:2: answer_index: expected 0 to 1, found 2"]),
+            (self.spec("cut.json", models=[{"name": "m", "path": str(truncated)}]), ["/models/0/path", "model.safetensors"]),
+            (self.spec("shots.json", conditions=[{"name": "c", "kind": "few_shot", "k": 1000}]), ["/conditions/0", "1000 exemplars"]),
+        ]
+        store = self.folder / "s.h5"
+        for spec, texts in cases:
+            for ranks in (None, 2):
+                result = run("run", spec, "-o", store, ranks=ranks)
+                self.check(result, 2, *texts)
+                self.assertEqual(result.err.count("catenary: error"), 1, result.err)
+                self.assertFalse(store.exists())
+        self.assertEqual([path for path in self.folder.iterdir() if "h5" in path.name], [])
+
+    def test_a_file_that_is_no_store_is_refused_and_left_as_it_was(self):
+        other = self.write("notes.h5", "not a store")
+        self.check(run("run", self.spec(), "-o", other), 1, "notes.h5")
+        self.check(run("status", other), 1, "notes.h5")
+        self.check(run("fit", other), 1, "notes.h5")
+        self.assertEqual(other.read_text(), "not a store")
+        self.check(run("run", self.spec(), "-o", self.folder / "no" / "folder.h5"), 1, "folder.h5")
+
+    def test_mistakes_in_the_command_are_told(self):
+        self.check(run(), 2)
+        self.check(run("fly"), 2)
+        self.check(run("run", "spec.json"), 2, "--output is required")
+        self.check(run("score", DEMO / "models" / MODELS[0], DEMO / "tasks" / "recall.jsonl", "--dtype", "int4"), 2, "--dtype")
+        self.check(run("run", "--help"), 0, "Examples:")
+        self.check(run("--version"), 0, "catenary 0.")
+
+    # ---- score, status, fit ----------------------------------------------------------------------------------------
+
+    def test_score_prints_a_line_an_item(self):
+        model, task = DEMO / "models" / MODELS[0], DEMO / "tasks" / "negation.jsonl"
+        result = run("score", model, task, "--threads", 1)
+        self.check(result, 0)
+        lines = [json.loads(line) for line in result.out.splitlines()]
+        self.assertEqual([line["item"] for line in lines], list(range(len(lines))))
+        self.assertEqual(set(lines[0]), {"item", "class_logprobs", "n_tokens", "greedy"})
+        part = run("score", model, task, "--threads", 1, "--offset", 64, "--limit", 3)
+        self.assertEqual([json.loads(line)["item"] for line in part.out.splitlines()], [64, 65, 66])
+        few = run("score", model, task, "--threads", 1, "--limit", 2, "--few-shot", 3, "--separator", "\n")
+        self.assertNotEqual(json.loads(few.out.splitlines()[0])["class_logprobs"], lines[0]["class_logprobs"])
+        self.check(run("score", model, task, "--offset", 100000), 2, "beyond the last")
+        self.check(run("score", self.folder, task), 2, str(self.folder))
+
+    def test_fit_writes_what_it_shows(self):
+        store = self.folder / "s.h5"
+        spec = self.spec(models=[{"name": m, "path": str(DEMO / "models" / m), "training_tokens": 1e6} for m in MODELS],
+                         conditions=[{"name": "zero_shot", "kind": "zero_shot"}])
+        self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 0)
+        table = run("fit", store, "-o", self.folder / "fits")
+        self.check(table, 0, "accuracy against parameters", "loss (nats) against parameters", "negation", "recall")
+        fit = json.loads((self.folder / "fits" / "fit.json").read_text())
+        self.assertEqual(fit, json.loads(run("fit", store, "--json").out))
+        self.assertEqual(len(fit["curves"]), 4)
+        for curve in fit["curves"]:
+            self.assertEqual(len(curve["points"]), len(MODELS))
+            self.assertIn(curve["verdict"], ("positive", "inverse", "u_shaped", "inverted_u", "flat", "inconclusive"))
+            sizes = [point["num_parameters"] for point in curve["points"]]
+            self.assertEqual(sizes, sorted(sizes))
+        rows = (self.folder / "fits" / "points.csv").read_text().splitlines()
+        self.assertEqual(len(rows), 1 + 4 * len(MODELS))
+        flops = json.loads(run("fit", store, "--json", "--scale", "flops", "--metric", "loss").out)["curves"]
+        self.assertEqual({curve["metric"] for curve in flops}, {"loss"})
+        self.assertEqual(flops[0]["points"][0]["training_flops"], 6e6 * flops[0]["points"][0]["num_parameters"])
+
+    def test_accuracy_and_loss_follow_from_the_scores_by_definition(self):
+        import math
+        model, task = smallest_models(1)[0], DEMO / "tasks" / "negation.jsonl"
+        items = [json.loads(line) for line in task.read_text().splitlines()]
+        scores = [json.loads(line) for line in run("score", DEMO / "models" / model, task, "--threads", 1).out.splitlines()]
+        correct, losses = [], []
+        for item, score in zip(items, scores, strict=True):
+            p, answer = score["class_logprobs"], item["answer_index"]
+            correct.append(max(range(len(p)), key=lambda c: p[c]) == answer)
+            losses.append(math.log(sum(math.exp(x) for x in p)) - p[answer])
+        store = self.folder / "s.h5"
+        self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0)
+        for curve in json.loads(run("fit", store, "--json").out)["curves"]:
+            if (curve["task"], curve["condition"]) != ("negation", "zero_shot"):
+                continue
+            point = next(point for point in curve["points"] if point["model"] == model)
+            mean = lambda values: sum(values) / len(values)
+            self.assertAlmostEqual(point["value"], mean(correct) if curve["metric"] == "accuracy" else mean(losses), places=9)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

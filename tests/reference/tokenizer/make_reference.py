@@ -1,0 +1,213 @@
+"""Makes the reference encodings of this folder with Hugging Face `tokenizers`.
+
+    pip install tokenizers==0.23.3
+    python make_reference.py [FOLDER] [--random N]
+
+Writes texts.json, and for each tokenizer NAME/tokenizer.json (NAME/tokenizer_config.json for one) and NAME/ids.json: for
+each text its ids without and with special tokens. Ids are exact; there is no tolerance. Seeded,
+    so the same version of the
+package writes the same files.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
+          r"\s+(?!\S)|\s+")
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+CORPUS = [
+    "The quick brown fox jumps over the lazy dog, and the dog doesn't care. It's what they'd do: they'll sleep, we've seen.",
+    "Question: which one is not a bird, robin or hammer?\nA. robin\nB. hammer\nAnswer: B\n\nQuestion: what is 12 + 345 - 6789?",
+    "for (int i = 0; i < 10; ++i) {\n    total += values[i];\n\tcount++;\n}  // the end   of    the     loop\r\n\r\n",
+    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. Où est le café où l'on dîne près de la forêt ?",
+    "Съешь же ещё этих мягких французских булок, да выпей чаю. Ξεσκεπάζω την ψυχοφθόρα βδελυγμία.",
+    "いろはにほへと ちりぬるを 我が世誰ぞ 常ならむ。天地玄黄,宇宙洪荒。日月盈昃,辰宿列張。 다람쥐 헌 쳇바퀴에 타고파",
+    "صِف خَلقَ خَودٍ كَمِثلِ الشَمسِ إِذ بَزَغَت דג סקרן שט בים מאוכזב ולפתע מצא חברה नमस्ते दुनिया ๑๒๓ สวัสดี",
+    "One two three four five six seven eight nine ten; once upon a time there was the other thing that is in the house.",
+]
+
+AWKWARD = [
+    "", " ", "  ", "\n", "\t", "\r\n", "a", " a", "a ", "é", "e\u0301", "Å A\u030a \u212b",
+    "q\u0307\u0323 q\u0323\u0307", "가 \u1100\u1161 각\u11a8",
+    "\u0958 \u2126 \ufb01 \uf900", "cafe\u0301 café CAFE\u0301", "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 🇩🇪🇫🇷 1️⃣", "天地玄黄,宇宙洪荒。",
+    "いろは ﾊﾝｶｸ", "שָׁלוֹם עולם", "مرحبا بالعالم ١٢٣٤٥",
+    "\u202eabc\u202c \u2066x\u2069", "     five spaces", "trailing   ", "a\n\n\nb", "a \n \n b", "\n \n",
+    " \t \t x", "\r", "a\rb\r\nc\n\rd", "\x0b\x0c",
+    "1", "12", "123", "1234", "12345678901", "3.14159", "१२३४ ๑๒๓ ٣٤٥٦ Ⅷ ½ ²³ ① 〇 𝟘𝟙𝟚", "1st 2nd x1y2z3",
+    "it's I'm you're we've they'll he'd don't",
+    "IT'S I'M YOU'RE WE'VE THEY'LL HE'D DON'T", "'s's 's 'S 'ſ 'ß 'ﬆ '\u212a", "it’s I’m", "''''",
+    "!!! ... ??? --- ___ ***", "a.b,c;d:e",
+    "\x00", "a\x00b", "\x01\x02\x7f", "\u0080\u0085\u00a0", "a\u0085b \u0085 c", "a\u180eb \u180e c",
+    "\ufeffBOM \ufeff in it", "\u200b\u200c\u200d\u2060", "\u2028\u2029",
+    "\u1680\u2000\u2001\u202f\u205f\u3000x", "\ufffd \ufffe \uffff \U0010ffff", "\U0001f600\U00020000\U000e0001",
+    "<|endoftext|>", "a<|endoftext|>b",
+    " <|endoftext|> ", "<|endoftext|><|endoftext|>", "<|endoftext", "|endoftext|>",
+    "<|im_start|>user\nhi<|im_end|>\n", "<|begin|>x<|end|>",
+    "<mask>", "a <mask> b", "a<mask>b", "a  \t<mask>\n b", "<mask><mask>  <mask>", "\u3000<mask>\u00a0\u0301",
+    "word", " word ", "wordy sword word.", "words word\u0301 _word word_ word-word \u200dword",
+    "left", "x   left   y", "x\u0085left\u180eleft", "right", "x   right   y", "right right left left", "<a>",
+    "<a><b>", "<a><a><b><b>", "<a", "x<a>  <a><b>  y", "both both  both\nboth",
+    "x    y        z", "caf\u00e9tok cafe\u0301tok", "tok\u00e9", "toke\u0301 \u212bngstrom", "aaa-bbb--ccc---",
+    "-", "--", "the-the the- -the", "e" * 200, "a" * 333, " " * 300, "ab " * 60, "\n" * 99,
+    "the" * 50, "e\u0301" * 40, "0" * 100, "!" * 77, "Question: " * 12,
+    "for (int i = 0; i < 10; ++i) {\n    total += values[i];\n\tcount++;\n}\r\n",
+]
+
+ALPHABET = (
+    list("aaabcdeeefghiiijklmnooopqrstttuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") + list("0123456789") * 2
+    + list("     \n\n\t\r.,;:!?'\"-_()[]{}<>|/\\@#$%&*+=~^`")
+    + "'s 't 're 've 'm 'll 'd the and ing ion er on in at word left right both".split()
+    + "<a> <b> <mask> <|endoftext|> <|im_start|> Question Answer robin hammer".split()
+    + ["  ", "   ", " the", " a", " is", "e\u0301", "\u0301", "\u0323", "\u212b", "\u1100", "\u1161", "\u11a8", "é",
+       "ß", "ſ", "İ", "ы", "Ж", "ψ", "ש", "م", "ع", "न", "म", "ि", "天", "地", "い", "ろ", "가",
+       "🙂", "👩", "\u200d", "\ufe0f", "🏽", "٣", "१", "๑", "Ⅷ", "½", "²", "𝟘", "\x00", "\x1c", "\x85", "\xa0",
+       "\xad", "\u1680", "\u180e", "\u2003", "\u2028", "\u200b", "\u3000", "\ufeff", "\ufffd", "’"])
+
+
+def random_texts(seed, count, longest):
+    rng = random.Random(seed)
+    return ["".join(rng.choices(ALPHABET, k=rng.randint(1, longest))) for _ in range(count)]
+
+
+def train(pre_tokenizer, vocab_size, special_tokens=(), normalizer=None, **options):
+    tokenizer = Tokenizer(models.BPE(**options))
+    tokenizer.pre_tokenizer = pre_tokenizer
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=list(special_tokens), show_progress=False,
+                                  initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), min_frequency=1)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer
+
+
+def byte_level(**options):
+    return pre_tokenizers.ByteLevel(**{"add_prefix_space": False, **options})
+
+
+def gpt2():
+    tokenizer = train(byte_level(), 600, ["<|endoftext|>"])
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer
+
+
+def digits():
+    steps = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level()])
+    return train(steps, 500, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+
+
+def llama3():
+    steps = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), byte_level(use_regex=False)])
+    tokenizer = train(steps, 600, ignore_merges=True)
+    # Tokens that no merge leads to, so that ignore_merges matters.
+    description = json.loads(tokenizer.to_str())
+    for token in ["ĠQuestion", "123", "hammer", "Ġrobin"]:
+        description["model"]["vocab"].setdefault(token, len(description["model"]["vocab"]))
+    tokenizer = Tokenizer.from_str(json.dumps(description))
+    tokenizer.add_special_tokens(["<|begin|>", "<|end|>"])
+    bos = tokenizer.token_to_id("<|begin|>")
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single="<|begin|> $A", pair="<|begin|> $A <|begin|> $B",
+            special_tokens=[("<|begin|>", bos)]),
+    ])
+    return tokenizer
+
+
+def nfc():
+    steps = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN2), "isolated"), byte_level(use_regex=False)])
+    tokenizer = train(steps, 500, normalizer=normalizers.Sequence([normalizers.NFC()]))
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.add_tokens([AddedToken("cafe\u0301tok", normalized=True), AddedToken("toke\u0301", normalized=False)])
+    return tokenizer
+
+
+def added():
+    tokenizer = train(byte_level(add_prefix_space=True), 500)
+    tokenizer.add_special_tokens(["<|begin|>", "<|end|>", AddedToken("<mask>", lstrip=True, rstrip=True,
+        special=True), "<a>", "<a><b>"])
+    tokenizer.add_tokens([
+        AddedToken("word", single_word=True, normalized=False), AddedToken("left", lstrip=True, normalized=True),
+        AddedToken("right", rstrip=True, normalized=True), AddedToken("both", lstrip=True, rstrip=True,
+            single_word=True, normalized=True),
+        AddedToken("    ", normalized=True), AddedToken("  ", normalized=False), AddedToken("the", normalized=True),
+            "天地",
+    ])
+    bos, eos = (tokenizer.token_to_id(token) for token in ("<|begin|>", "<|end|>"))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|begin|> <|begin|> $A <|end|>", pair="$A $B", special_tokens=[("<|begin|>", bos), ("<|end|>", eos)])
+    return tokenizer
+
+
+def words():
+    known = sorted({"Ġ" * (i > 0) + word for line in CORPUS[:2] + CORPUS[7:] for i, word in enumerate(line.split())})
+    vocab = {token: i for i, token in enumerate(["<unk>", "<|endoftext|>", "Ġ", "Ċ", *"aeinrst.,", *known])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], ignore_merges=True, unk_token="<unk>", fuse_unk=True))
+    tokenizer.pre_tokenizer = byte_level()
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    return tokenizer
+
+
+def holes():
+    vocab = {token: i for i, token in enumerate([*"abcdet ", "Ġ", "he", "the", "Ġthe", "ab", "abc", "bc", "cab"])}
+    merges = [("b", "c"), ("a", "b"), ("a", "bc"), ("ab", "c"), ("c", "ab")]
+    vocab.update({"h": len(vocab), "aa": len(vocab) + 1})
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges + [("h", "e"), ("t", "he"), ("a", "a")]))
+    tokenizer.pre_tokenizer = byte_level(use_regex=False)
+    return tokenizer
+
+
+def splits(*steps):
+    tokenizer = train(byte_level(), 400)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*steps, byte_level(use_regex=False)])
+    return tokenizer
+
+
+TOKENIZERS = {
+    "gpt2": gpt2, "digits": digits, "llama3": llama3, "nfc": nfc, "added": added, "words": words, "holes": holes,
+    "split_removed": lambda: splits(
+        pre_tokenizers.Split("-", "removed"), pre_tokenizers.Digits(individual_digits=False),
+        pre_tokenizers.Split(Regex(r"\s+"), "merged_with_previous"), pre_tokenizers.Split(Regex(r"^t|e$|[.]"),
+            "isolated")),
+    "split_merged": lambda: splits(
+        pre_tokenizers.Split(" ", "merged_with_next"), pre_tokenizers.Split(Regex(r"[\p{L}\p{M}]+"), "contiguous",
+            invert=True),
+        pre_tokenizers.Split(Regex(r"(?<=o)n|o(?=n)|x*|\p{Han}"), "merged_with_next", invert=True)),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    parser.add_argument("--random", type=int, default=300, help="random texts")
+    parser.add_argument("--longest", type=int, default=14, help="parts of the longest random text")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+
+    def write(path, value):
+        path = args.folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    texts = AWKWARD + random_texts(args.seed, args.random, args.longest)
+    write("texts.json", texts)
+    for name, make in TOKENIZERS.items():
+        tokenizer = make()
+        description = json.loads(tokenizer.to_str())
+        if name in ("digits", "added"):  # the older way to write merges
+            description["model"]["merges"] = [" ".join(pair) for pair in description["model"]["merges"]]
+        write(f"{name}/tokenizer.json", description)
+        if name == "added":
+            write(f"{name}/tokenizer_config.json", {"bos_token": "<|begin|>", "eos_token": {"content": "<|end|>",
+                "lstrip": False}})
+        plain = [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+        special = [tokenizer.encode(text).ids for text in texts[:20]]
+        write(f"{name}/ids.json", {"plain": plain, "with_special_tokens": special})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+#include "store/tables.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "catenary/base/error.h"
+#include "store/example.h"
+#include "support/temporary_folder.h"
+
+namespace catenary::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const Layout kLayout = example_layout(100);
+
+Tables example_tables() {
+  return tables_of(kLayout, cut_into_ranges(kLayout));
+}
+
+TEST(StoreTables, rows_of_a_unit_follow_those_of_its_task) {
+  const Tables tables = example_tables();
+  EXPECT_THAT(tables.tasks.item_begin, ElementsAre(0, 100));
+  EXPECT_THAT(tables.tasks.class_begin, ElementsAre(0, 200));
+  EXPECT_THAT(tables.tasks.num_classes, ElementsAre(200, 6));
+  EXPECT_THAT(tables.units.class_begin, ElementsAre(0, 200, 400, 406, 412, 612, 812, 818));
+  EXPECT_THAT(tables.units.range_begin, ElementsAre(0, 2, 4, 5, 6, 8, 10, 11));
+  EXPECT_EQ(tables.ranges.class_begin[3], 200 + 128);
+  EXPECT_EQ(tables.ranges.num_classes[3], 72);
+  EXPECT_EQ(num_score_rows(tables), 824);
+}
+
+TEST(StoreTables, the_layout_comes_back_from_its_tables) {
+  const Layout layout = layout_of(example_tables(), "study.h5");
+  EXPECT_THAT(difference(layout, layout), testing::IsEmpty());
+  EXPECT_EQ(layout.tasks[1].items, kLayout.tasks[1].items);
+  EXPECT_EQ(layout.units[5].id, kLayout.units[5].id);
+  EXPECT_EQ(layout.models[1].name, "größer");
+}
+
+TEST(StoreTables, an_index_that_leads_nowhere_is_refused) {
+  const std::vector<std::function<void(Tables&)>> damages{
+      [](Tables& t) { t.tasks.item_begin[1] = -1; },
+      [](Tables& t) { t.tasks.num_items[0] = std::numeric_limits<std::int64_t>::max(); },
+      [](Tables& t) { t.task_items.class_begin[5] = 1'000'000; },
+      [](Tables& t) { t.task_items.num_classes[5] = -3; },
+      [](Tables& t) { t.units.model_index[0] = 2; },
+      [](Tables& t) { t.units.task_index[0] = -1; },
+      [](Tables& t) { t.units.condition_index[7] = 99; },
+      [](Tables& t) { t.ranges.unit_index[0] = 1; },
+      [](Tables& t) { t.ranges.first_item[1] = 63; },
+      [](Tables& t) { t.ranges.num_items[1] = 1000; },
+      [](Tables& t) { t.ranges.num_items[1] = 0; },
+      [](Tables& t) { t.ranges.unit_index.pop_back(); },
+      [](Tables& t) { t.spec.clear(); },
+  };
+  for (std::size_t i = 0; i < damages.size(); ++i) {
+    Tables tables = example_tables();
+    damages[i](tables);
+    EXPECT_THAT(test::message_of<StoreError>([&] { layout_of(tables, "study.h5"); }), HasSubstr("study.h5: dataset /"))
+        << "damage " << i;
+  }
+}
+
+TEST(StoreTables, the_hash_covers_every_column) {
+  const std::string whole = layout_hash(kLayout, example_tables());
+  int num_columns = 0;
+  Tables all = example_tables();
+  for_each_column(all, [&](const ColumnInfo& info, auto&) {
+    Tables tables = example_tables();
+    for_each_column(tables, [&]<class T>(const ColumnInfo& other, std::vector<T>& rows) {
+      if (other.path != info.path) return;
+      if constexpr (std::is_same_v<T, std::string>) {
+        rows.back() += "x";
+      } else {
+        rows.back() += 1;
+      }
+    });
+    // NaN + 1 is NaN.
+    if (!info.path.starts_with("models/training_")) EXPECT_NE(layout_hash(kLayout, tables), whole) << info.path;
+    ++num_columns;
+  });
+  EXPECT_EQ(num_columns, 46);
+}
+
+TEST(StoreTables, a_checksum_depends_on_identity_and_every_value) {
+  const std::vector<double> log_likelihood{-1, -2};
+  const std::vector<std::int32_t> num_tokens{3, 4};
+  const std::vector<std::uint8_t> is_greedy{0, 1};
+  const auto whole = values_checksum("unit", 64, log_likelihood, num_tokens, is_greedy);
+  EXPECT_NE(values_checksum("other", 64, log_likelihood, num_tokens, is_greedy), whole);
+  EXPECT_NE(values_checksum("unit", 0, log_likelihood, num_tokens, is_greedy), whole);
+  EXPECT_NE(values_checksum("unit", 64, std::vector<double>{-1, -2.5}, num_tokens, is_greedy), whole);
+  EXPECT_NE(values_checksum("unit", 64, log_likelihood, std::vector<std::int32_t>{3, 5}, is_greedy), whole);
+  EXPECT_NE(values_checksum("unit", 64, log_likelihood, num_tokens, std::vector<std::uint8_t>{0, 0}), whole);
+}
+
+}  // namespace
+}  // namespace catenary::store

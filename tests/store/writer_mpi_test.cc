@@ -1,0 +1,296 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "catenary/base/error.h"
+#include "catenary/store/writer.h"
+#include "store/create.h"
+#include "store/example.h"
+#include "support/temporary_folder.h"
+
+namespace catenary::store {
+namespace {
+
+using parallel::Communicator;
+using testing::HasSubstr;
+
+/// A path in a fresh folder of rank 0, the same on all ranks.
+class StoreWriter : public testing::Test {
+ protected:
+  StoreWriter() {
+    if (world_.rank() == 0) folder_.emplace();
+    folder_path_ = world_.broadcast(folder_ ? folder_->path().string() : "");
+    path_ = folder_path_ / "study.h5";
+  }
+  ~StoreWriter() override { world_.barrier(); }
+
+  /// Writes the ranges that `wanted` says, each by the rank whose turn it is.
+  template <class Wanted>
+  void write_ranges(Writer& writer, Wanted wanted) {
+    for (std::size_t i = 0; i < writer.ranges().size(); ++i) {
+      if (wanted(i) && static_cast<int>(i) % world_.size() == world_.rank()) {
+        writer.write(i, example_result(layout_, writer.ranges()[i]));
+      }
+    }
+  }
+  void write_all() {
+    Writer writer = Writer::open(world_, path_, layout_);
+    write_ranges(writer, [](std::size_t) { return true; });
+    writer.close();
+  }
+  std::string error_of_open(const Layout& layout) {
+    return test::message_of<StoreError>([&] { Writer::open(world_, path_, layout); });
+  }
+  /// Every rank must be refused, with the file as it was.
+  std::string refusal(const Layout& layout) {
+    const std::string before = file_bytes(path_);
+    world_.barrier();
+    const std::string message = error_of_open(layout);
+    world_.barrier();
+    EXPECT_EQ(file_bytes(path_), before);
+    world_.barrier();
+    return message;
+  }
+
+  Communicator world_ = Communicator::world();
+  std::optional<test::TemporaryFolder> folder_;
+  std::filesystem::path folder_path_;
+  std::filesystem::path path_;
+  const Layout layout_ = example_layout();
+};
+
+TEST_F(StoreWriter, what_all_ranks_write_is_read_back) {
+  write_all();
+  const Reader reader(path_);
+  EXPECT_EQ(tally(reader, layout_).right, num_items(layout_));
+  EXPECT_TRUE(reader.verify().empty());
+  EXPECT_EQ(reader.layout().models[1].name, "größer");
+  EXPECT_TRUE(std::isnan(reader.layout().models[1].training_tokens));
+  EXPECT_EQ(reader.layout().tasks[1].items, layout_.tasks[1].items);
+  EXPECT_EQ(reader.layout().numerics, layout_.numerics);
+  EXPECT_EQ(reader.layout().spec_text, layout_.spec_text);
+  for (std::size_t i = 0; i < reader.ranges().size(); ++i) {
+    const StoredRange& range = reader.ranges()[i];
+    EXPECT_EQ(range.state, RangeState::kDone);
+    EXPECT_EQ(range.owner_rank, static_cast<int>(i) % world_.size());
+    EXPECT_EQ(range.seconds, 0.25);
+    EXPECT_EQ(range.num_tokens_fed, 100 + range.range.first_item);
+    EXPECT_GT(range.finished, 1.7e9);
+  }
+  world_.barrier();  // the lock is rank 0's
+  EXPECT_FALSE(std::filesystem::exists(path_.string() + ".lock"));
+  EXPECT_FALSE(std::filesystem::exists(path_.string() + ".tmp"));
+}
+
+TEST_F(StoreWriter, a_resumed_sweep_finds_what_is_done_and_computes_the_rest) {
+  const auto is_even = [](std::size_t i) { return i % 2 == 0; };
+  {
+    Writer writer = Writer::open(world_, path_, layout_);
+    EXPECT_FALSE(writer.resumed());
+    write_ranges(writer, is_even);
+    writer.close();
+  }
+  Writer writer = Writer::open(world_, path_, layout_);
+  EXPECT_TRUE(writer.resumed());
+  for (std::size_t i = 0; i < writer.states().size(); ++i) {
+    EXPECT_EQ(writer.states()[i], is_even(i) ? RangeState::kDone : RangeState::kPending);
+  }
+  write_ranges(writer, [&](std::size_t i) { return !is_even(i); });
+  writer.close();
+  EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
+}
+
+TEST_F(StoreWriter, a_store_is_read_while_the_sweep_writes) {
+  Writer writer = Writer::open(world_, path_, layout_);
+  write_ranges(writer, [](std::size_t i) { return i == 0; });
+  world_.barrier();
+  {
+    const Reader reader(path_);
+    EXPECT_EQ(reader.ranges()[0].state, RangeState::kDone);
+    EXPECT_EQ(reader.ranges()[1].state, RangeState::kPending);
+    EXPECT_EQ(tally(reader, layout_).right, 64);
+    EXPECT_EQ(tally(reader, layout_).wrong, 0);
+  }
+  world_.barrier();
+  writer.close();
+}
+
+TEST_F(StoreWriter, a_failed_range_is_tried_again_and_its_error_goes_when_it_succeeds) {
+  const std::string reason = "out of memory: " + std::string(600, 'x');
+  {
+    Writer writer = Writer::open(world_, path_, layout_);
+    if (world_.rank() == 0) {
+      writer.write(0, failed_result(reason));
+      writer.write(1, failed_result("second range"));
+    }
+    writer.close();
+  }
+  EXPECT_EQ(Reader(path_).errors()[0], reason.substr(0, 512));
+  EXPECT_EQ(Reader(path_).errors()[1], "");
+
+  Writer writer = Writer::open(world_, path_, layout_);
+  EXPECT_EQ(writer.states()[0], RangeState::kFailed);
+  if (world_.rank() == world_.size() - 1) writer.write(0, example_result(layout_, writer.ranges()[0]));
+  world_.barrier();
+  EXPECT_EQ(Reader(path_).errors()[0], "second range");
+  world_.barrier();
+  if (world_.rank() == 0) writer.write(1, example_result(layout_, writer.ranges()[1]));
+  writer.close();
+  EXPECT_EQ(Reader(path_).errors()[0], "");
+}
+
+TEST_F(StoreWriter, a_damaged_range_counts_as_pending_and_is_repaired) {
+  write_all();
+  if (world_.rank() == 0) {
+    const double score = -std::sqrt(64.1);  // of item 64, class 0, unit 0
+    std::string bytes = file_bytes(path_);
+    const auto where = bytes.find(std::string(reinterpret_cast<const char*>(&score), sizeof(score)));
+    ASSERT_NE(where, std::string::npos);
+    bytes[where] = static_cast<char>(bytes[where] ^ 1);
+    folder_->write("study.h5", bytes);
+  }
+  world_.barrier();
+  EXPECT_THAT(Reader(path_).verify(), testing::ElementsAre(1));
+  Writer writer = Writer::open(world_, path_, layout_);
+  EXPECT_EQ(writer.states()[0], RangeState::kDone);
+  EXPECT_EQ(writer.states()[1], RangeState::kPending);
+  write_ranges(writer, [](std::size_t i) { return i == 1; });
+  writer.close();
+  EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
+}
+
+TEST_F(StoreWriter, a_store_without_any_rows_is_written_and_read) {
+  Layout nothing;
+  Writer::open(world_, path_, nothing).close();
+  EXPECT_TRUE(Reader(path_).ranges().empty());
+  Writer writer = Writer::open(world_, path_, nothing);
+  EXPECT_TRUE(writer.resumed());
+  writer.close();
+}
+
+TEST_F(StoreWriter, a_task_without_items_is_written_and_read) {
+  Layout layout = example_layout(0);
+  Writer writer = Writer::open(world_, path_, layout);
+  EXPECT_EQ(writer.ranges().size(), 4);  // those of the other task
+  writer.close();
+  EXPECT_TRUE(Reader(path_).read_unit(0).empty());
+}
+
+TEST_F(StoreWriter, another_sweep_is_refused_and_told_what_differs) {
+  write_all();
+  Layout layout = layout_;
+  layout.numerics.threads_per_rank = 2;
+  EXPECT_THAT(refusal(layout), HasSubstr("computed with threads_per_rank 1, this run has 2; run with --threads 1"));
+
+  layout = layout_;
+  layout.models[1].name = "other";
+  const std::string message = refusal(layout);
+  EXPECT_THAT(message, HasSubstr("the store has model 'größer', which the spec lacks"));
+  EXPECT_THAT(message, HasSubstr("the spec has model 'other', which the store lacks"));
+  EXPECT_THAT(message, HasSubstr("another -o"));
+
+  layout = layout_;
+  layout.tasks[0].fingerprint = "items-3";
+  EXPECT_THAT(refusal(layout),
+              HasSubstr("task 'negation', items' fingerprint: 'items-1' in the store, 'items-3' in the spec"));
+
+  layout = layout_;
+  layout.models[0].training_tokens = 2e6;
+  EXPECT_THAT(refusal(layout), HasSubstr("model 'small', training_tokens"));
+
+  layout = layout_;
+  layout.units[3].id = std::string(32, 'f');
+  EXPECT_THAT(refusal(layout), HasSubstr("id of unit 3"));
+
+  layout = layout_;
+  std::swap(layout.conditions[0], layout.conditions[1]);
+  EXPECT_THAT(refusal(layout), HasSubstr("another order"));
+}
+
+TEST_F(StoreWriter, moved_files_and_another_host_do_not_matter) {
+  write_all();
+  Layout layout = layout_;
+  layout.models[0].path = "/elsewhere";
+  layout.provenance.host = "another";
+  Writer writer = Writer::open(world_, path_, layout);
+  EXPECT_TRUE(writer.resumed());
+  writer.close();
+}
+
+TEST_F(StoreWriter, a_file_that_is_not_a_store_is_refused) {
+  if (world_.rank() == 0) folder_->write("study.h5", "not an HDF5 file at all");
+  world_.barrier();
+  EXPECT_THAT(refusal(layout_), HasSubstr("study.h5: not an HDF5 file"));
+
+  if (world_.rank() == 0) folder_->write("study.h5", "");
+  world_.barrier();
+  EXPECT_THAT(refusal(layout_), HasSubstr("not an HDF5 file"));
+
+  if (world_.rank() == 0) create_store(path_, layout_, {}, {.format = "another program's"});
+  world_.barrier();
+  EXPECT_THAT(refusal(layout_), HasSubstr("an HDF5 file, but not a Catenary store"));
+}
+
+TEST_F(StoreWriter, a_newer_schema_is_refused) {
+  if (world_.rank() == 0) create_store(path_, layout_, {}, {.schema_version = kSchemaVersion + 1});
+  world_.barrier();
+  EXPECT_THAT(refusal(layout_), HasSubstr("has schema version 2, but this Catenary reads up to 1"));
+}
+
+TEST_F(StoreWriter, a_truncated_store_is_refused) {
+  write_all();
+  if (world_.rank() == 0) std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 1);
+  world_.barrier();
+  EXPECT_THAT(refusal(layout_), HasSubstr("truncated"));
+}
+
+TEST_F(StoreWriter, a_second_sweep_on_the_same_store_is_refused) {
+  Writer writer = Writer::open(world_, path_, layout_);
+  EXPECT_THAT(error_of_open(layout_), HasSubstr("another sweep is writing this store"));
+  world_.barrier();
+  EXPECT_TRUE(std::filesystem::exists(path_.string() + ".lock"));
+  write_ranges(writer, [](std::size_t) { return true; });
+  writer.close();
+  EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
+}
+
+TEST_F(StoreWriter, a_folder_that_is_not_there_is_an_error_on_all_ranks) {
+  path_ = folder_path_ / "missing" / "study.h5";
+  EXPECT_THAT(error_of_open(layout_), HasSubstr("No such file or directory"));
+  path_ = folder_path_;
+  EXPECT_THAT(error_of_open(layout_), HasSubstr("not a regular file"));
+}
+
+TEST_F(StoreWriter, a_folder_without_permission_is_an_error_on_all_ranks) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  std::filesystem::permissions(folder_path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  EXPECT_THAT(error_of_open(layout_), HasSubstr("Permission denied"));
+  world_.barrier();
+  std::filesystem::permissions(folder_path_, std::filesystem::perms::owner_all);
+}
+
+TEST_F(StoreWriter, a_result_of_the_wrong_shape_is_a_mistake_of_ours) {
+  Writer writer = Writer::open(world_, path_, layout_);
+  spec::RangeResult result = example_result(layout_, writer.ranges()[0]);
+  result.items[3].num_tokens.pop_back();
+  EXPECT_THROW(writer.write(0, result), std::logic_error);
+  result = example_result(layout_, writer.ranges()[0]);
+  result.items.pop_back();
+  EXPECT_THROW(writer.write(0, result), std::logic_error);
+  writer.close();
+}
+
+TEST_F(StoreWriter, a_store_that_is_not_closed_does_not_hang) {
+  {
+    Writer writer = Writer::open(world_, path_, layout_);
+    write_ranges(writer, [](std::size_t) { return true; });
+    world_.barrier();
+  }
+  EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
+}
+
+}  // namespace
+}  // namespace catenary::store

@@ -1,0 +1,65 @@
+#include "tokenizer/regex.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "catenary/base/error.h"
+
+namespace catenary::tokenizer {
+namespace {
+
+bool matches(std::string_view pattern, std::string_view text) {
+  return Regex(pattern, PatternSyntax::kOniguruma).find(text, 0).has_value();
+}
+
+TEST(Regex, white_space_is_that_of_oniguruma) {
+  for (const auto space :
+       {"\t", "\n", "\v", "\f", "\r", " ", "\u0085", "\u00A0", "\u1680", "\u2028", "\u202F", "\u3000"}) {
+    EXPECT_TRUE(matches(R"(\s)", space)) << space;
+    EXPECT_FALSE(matches(R"([^\s])", space)) << space;
+    EXPECT_FALSE(matches(R"([\S])", space)) << space;
+  }
+  for (const auto other : {"\x1C", "\u180E", "\u200B", "\uFEFF", "a"}) {
+    EXPECT_FALSE(matches(R"(\s)", other)) << other;
+    EXPECT_TRUE(matches(R"(\S)", other)) << other;
+  }
+}
+
+TEST(Regex, scripts_are_scripts_and_not_their_extensions) {
+  EXPECT_TRUE(matches(R"(\p{Han})", "天"));
+  EXPECT_FALSE(matches(R"(\p{Han})", "\u3006"));  // shared by Han and others
+  EXPECT_FALSE(matches(R"(\p{^Han})", "天"));
+}
+
+TEST(Regex, lines_begin_and_end_at_every_newline) {
+  EXPECT_TRUE(matches("^b$", "a\nb\nc"));
+  EXPECT_FALSE(matches("^b", "a\rb"));
+}
+
+TEST(Regex, case_is_folded_as_unicode_does) {
+  EXPECT_TRUE(matches("(?i:'s)", "'\u017F"));
+  EXPECT_TRUE(matches("(?i:k)", "\u212A"));
+}
+
+TEST(Regex, what_another_library_may_read_differently_is_refused) {
+  for (const auto pattern :
+       {R"(\w)",   R"(\b)", R"(\h)", R"(\R)",   R"(\K)",   R"(\1)", R"(\pL)",          R"(\p{)",     "[[:alpha:]]",
+        "[a&&b]",  "[]a]",  "[^]",   "a{1,3}+", "a{1,3}?", "a{,3}", "(?i)a",           "(?<name>a)", "(?m:a)",
+        "(*UTF)a", "(",     "[a",    "a)",      "*",       "\\",    R"(\p{Nonsense})", R"(\p{Xan})"}) {
+    EXPECT_THROW(Regex(pattern, PatternSyntax::kOniguruma), DataError) << pattern;
+  }
+}
+
+TEST(Regex, a_literal_has_no_syntax) {
+  const Regex regex("a.[", PatternSyntax::kLiteral);
+  EXPECT_FALSE(regex.find("ab[", 0));
+  EXPECT_EQ(regex.find("xa.[", 0)->begin, 1u);
+}
+
+TEST(Regex, a_search_that_does_not_end_is_an_error) {
+  const Regex regex("(?:a|a)*[bc]", PatternSyntax::kOniguruma);
+  EXPECT_THROW(regex.find(std::string(100, 'a'), 0), DataError);
+}
+
+}  // namespace
+}  // namespace catenary::tokenizer

@@ -1,0 +1,146 @@
+// Against Hugging Face `tokenizers`: tests/reference/tokenizer/make_reference.py says how the expected ids were made.
+
+#include "catenary/tokenizer/tokenizer.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "catenary/base/error.h"
+#include "catenary/weights/checkpoint.h"
+
+namespace catenary::tokenizer {
+namespace {
+
+using Ids = std::vector<TokenId>;
+using nlohmann::json;
+
+const std::filesystem::path kReference = std::filesystem::path(CATENARY_SOURCE_DIR) / "tests/reference/tokenizer";
+
+json read_json(const std::filesystem::path& path) {
+  return json::parse(std::ifstream(path));
+}
+
+Tokenizer open(const std::string& name) {
+  return Tokenizer::from_json(kReference / name / "tokenizer.json");
+}
+
+std::vector<std::string> texts() {
+  return read_json(kReference / "texts.json").get<std::vector<std::string>>();
+}
+
+class Reference : public testing::TestWithParam<const char*> {};
+
+TEST_P(Reference, every_text_has_the_same_ids) {
+  const auto tokenizer = open(GetParam());
+  const auto all_texts = texts();
+  const auto expected = read_json(kReference / GetParam() / "ids.json");
+  ASSERT_EQ(expected["plain"].size(), all_texts.size());
+  for (std::size_t i = 0; i < all_texts.size(); ++i) {
+    EXPECT_EQ(tokenizer.encode(all_texts[i], false), expected["plain"][i].get<Ids>()) << json(all_texts[i]);
+  }
+  for (std::size_t i = 0; i < expected["with_special_tokens"].size(); ++i) {
+    EXPECT_EQ(tokenizer.encode(all_texts[i], true), expected["with_special_tokens"][i].get<Ids>())
+        << json(all_texts[i]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(HuggingFace, Reference,
+                         testing::Values("gpt2", "digits", "llama3", "nfc", "added", "words", "holes", "split_removed",
+                                         "split_merged"),
+                         [](const auto& param_info) { return std::string(param_info.param); });
+
+TEST(Tokenizer, decode_inverts_encode) {
+  for (const char* name : {"gpt2", "digits", "llama3"}) {
+    const auto tokenizer = open(name);
+    for (const auto& text : texts()) EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, false)), text) << name;
+  }
+}
+
+TEST(Tokenizer, decode_writes_added_tokens_as_they_are) {
+  const auto tokenizer = open("nfc");
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("caf\u00E9tok", false)), "cafe\u0301tok");
+}
+
+TEST(Tokenizer, decode_replaces_half_a_character) {
+  const auto tokenizer = open("gpt2");
+  auto ids = tokenizer.encode("\U0001F642", false);
+  ids.pop_back();
+  EXPECT_EQ(tokenizer.decode(ids), "\uFFFD");
+}
+
+TEST(Tokenizer, decode_refuses_an_unknown_id) {
+  const auto tokenizer = open("gpt2");
+  EXPECT_THROW(tokenizer.decode(Ids{-1}), DataError);
+  EXPECT_THROW(tokenizer.decode(Ids{static_cast<TokenId>(tokenizer.vocab_size())}), DataError);
+}
+
+TEST(Tokenizer, knows_its_size_and_special_tokens) {
+  const auto added = open("added");
+  EXPECT_EQ(added.vocab_size(), 513);
+  EXPECT_EQ(added.decode(Ids{added.bos_id().value(), added.eos_id().value()}), "<|begin|><|end|>");
+  EXPECT_FALSE(open("gpt2").bos_id());
+}
+
+TEST(Tokenizer, invalid_utf8_is_replaced_before_encoding) {
+  const auto tokenizer = open("gpt2");
+  EXPECT_EQ(tokenizer.encode("a\xFF\xE2\x82z", false), tokenizer.encode("a\uFFFD\uFFFDz", false));
+}
+
+TEST(Tokenizer, a_megabyte_without_a_break_is_one_quick_piece) {
+  const auto tokenizer = open("gpt2");
+  const std::string text(1 << 20, 'a');
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, false)), text);
+}
+
+TEST(Tokenizer, threads_share_one_tokenizer) {
+  const auto tokenizer = open("llama3");
+  const auto all_texts = texts();
+  std::vector<std::vector<Ids>> ids(4);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& mine : ids) {
+      threads.emplace_back([&] {
+        for (const auto& text : all_texts) mine.push_back(tokenizer.encode(text, false));
+      });
+    }
+  }
+  for (const auto& mine : ids) EXPECT_EQ(mine, ids.front());
+}
+
+TEST(Tokenizer, smollm2_has_the_ids_of_the_reference) {
+  const std::filesystem::path model = CATENARY_TEST_MODEL;
+  const std::filesystem::path shared = CATENARY_SHARED_DIR;
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "no SmolLM2 at " << model;
+  if (!std::filesystem::exists(shared / "reference")) GTEST_SKIP() << "no reference ids in " << shared;
+  const auto tokenizer = Tokenizer::open(weights::Checkpoint::open(model));
+  EXPECT_EQ(tokenizer.vocab_size(), 49152);
+  for (const char* task : {"neqa", "memo-trap"}) {
+    std::ifstream items(shared / "data" / fmt::format("{}.jsonl", task));
+    std::ifstream reference(shared / "reference/smollm2-135m" / fmt::format("{}.tokens.jsonl", task));
+    int num_items = 0;
+    for (std::string line; std::getline(reference, line); ++num_items) {
+      const auto expected = json::parse(line);
+      ASSERT_TRUE(std::getline(items, line));
+      const auto item = json::parse(line);
+      const auto prompt = item["prompt"].get<std::string>();
+      const auto prompt_ids = tokenizer.encode(prompt, true);
+      EXPECT_EQ(prompt_ids, expected["prompt_ids"].get<Ids>()) << prompt;
+      for (std::size_t c = 0; c < item["classes"].size(); ++c) {
+        auto ids = tokenizer.encode(prompt + item["classes"][c].get<std::string>(), true);
+        ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(prompt_ids.size()));
+        EXPECT_EQ(ids, expected["class_ids"][c].get<Ids>()) << prompt;
+      }
+    }
+    EXPECT_EQ(num_items, 100);
+  }
+}
+
+}  // namespace
+}  // namespace catenary::tokenizer
