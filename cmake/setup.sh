@@ -83,6 +83,7 @@ if [ -z "${CATENARY_TORCH_DIR:-}" ]; then
     fetch nvidia-cusparselt-cu13==0.8.0 site "for the CUDA build, 170 MB"
     fetch nvidia-nvshmem-cu13==3.4.5 site "for the CUDA build, 60 MB"
     find_in_toolkit libcufile.so.0 || fetch nvidia-cufile==1.15.1.6 site "for the CUDA build"
+    find_in_toolkit libcudnn.so.9 || fetch nvidia-cudnn-cu13==9.19.0.56 site "for the CUDA build"
     find_in_toolkit libnccl.so.2 || fetch nvidia-nccl-cu13==2.28.9 site "for the CUDA build"
   fi
 fi

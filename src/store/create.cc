@@ -93,12 +93,10 @@ void create_store(const std::filesystem::path& path, const Layout& layout, const
     sync_to_disk(unfinished);
     std::filesystem::rename(unfinished, path);
     sync_to_disk(std::filesystem::absolute(path).parent_path());
-  } catch (const std::filesystem::filesystem_error& e) {
-    throw StoreError(fmt::format("{}: {}", path.string(), e.code().message()));
-  } catch (...) {
+  } catch (const std::exception& e) {
     std::error_code ignored;
     std::filesystem::remove(unfinished, ignored);
-    throw;
+    throw StoreError(e.what());
   }
 }
 

@@ -57,8 +57,8 @@ class H5File {
   H5File() = default;
   /// Truncates what is there. Every piece of metadata carries a checksum (format of HDF5 1.8 and later).
   static H5File create(const std::filesystem::path& path);
-  /// Independent, takes no lock.
   enum class Access { kRead, kReadAndWrite };
+  /// Independent, takes no lock. Throws StoreError if the path is not an HDF5 file.
   static H5File open(const std::filesystem::path& path, Access access = Access::kRead);
   /// Collective over `mpi_comm` (an MPI_Comm), for reading and writing.
   static H5File open_parallel(const std::filesystem::path& path, const void* mpi_comm);
@@ -73,7 +73,7 @@ class H5File {
 
   /// Flushes and closes; collective if the file was opened so.
   void close();
-  /// Leaves the file open for HDF5 to close when MPI or the process ends.
+  /// Leaves the file open until the process ends.
   void abandon() { static_cast<void>(handle_.release()); }
 
  private:

@@ -84,8 +84,7 @@ struct Writer::State {
 
   ~State() {
     if (!file) return;
-    // Closing is collective, and the other ranks may never come. What was written is in the file; HDF5 closes it when
-    // MPI is finalised.
+    // Closing is collective, and the other ranks may never come. What was written is in the file.
     log::warning(fmt::format("{}: the store was not closed", path.string()));
     file.abandon();
   }

@@ -15,19 +15,21 @@ namespace catenary::store {
 ///
 /// All metadata is made and flushed before the first item; afterwards ranks only write raw data at offsets known from
 /// the layout, each its own: values, then the range's checksum, then its state mark. So a process killed at any moment
-/// leaves a file that opens and in which every range marked done is right.
+/// leaves a file that opens and in which every range marked done is right. All space is taken when the file is made.
+/// Rank 0 holds a lock on `PATH.lock`, which readers do not look at. One thread at a time: HDF5 is not thread-safe.
 class Writer {
  public:
   /// Collective. Makes the store, or opens the one that is there to go on with it. `layout` is the same on all ranks.
   /// Throws StoreError (on all ranks): the path cannot be written; the file is not a store, is damaged, or of a newer
   /// schema; it holds another sweep (says what differs) or other numerics; another process is writing it. An existing
-  /// file is never changed before it is known to be the same sweep.
+  /// file is never changed before it is known to be the same sweep. The communicator must outlive the Writer.
   static Writer open(const parallel::Communicator& communicator, const std::filesystem::path& path,
                      const Layout& layout);
 
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
-  /// Closes if `close` was not called; logs what goes wrong. Closing is collective, so call `close`.
+  /// Independent. Without `close` (an exception, say) what was written is in the file; the file itself stays open until
+  /// the process ends, because closing it is collective and the other ranks may be elsewhere. Logs a warning.
   ~Writer();
 
   /// Independent. True if the file was there and is continued.
@@ -39,11 +41,10 @@ class Writer {
   const std::vector<RangeState>& states() const;
 
   /// Independent; one call for a range at a time. Writes the result of ranges()[range_index]: scores, checksum, mark; a
-  /// failed one only its reason and mark. Throws StoreError, with the range still pending in the file (a full disk,
-  /// say).
+  /// failed one only its reason and mark. Throws StoreError, with the range's mark as it was.
   void write(std::size_t range_index, const spec::RangeResult& result);
 
-  /// Collective. Flushes and closes.
+  /// Collective. Puts everything on the disk and closes.
   void close();
 
  private:
