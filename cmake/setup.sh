@@ -20,7 +20,7 @@ packages=(build-essential cmake ninja-build ccache pkg-config
   nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libeigen3-dev
   libpcre2-dev libutf8proc-dev libxxhash-dev
   libgtest-dev libgmock-dev
-  python3 python3-pip python3-h5py)
+  python3 python3-pip python3-h5py python3-pandas)
 
 missing=()
 if command -v dpkg-query >/dev/null; then

@@ -84,7 +84,6 @@ FittedCurve fit_curve(std::span<const ScalingPoint> points, Curve curve) {
 std::vector<FittedCurve> fit_curves(std::span<const ScalingPoint> points) {
   std::vector<FittedCurve> fits;
   for (Curve curve : {Curve::kConstant, Curve::kLine, Curve::kParabola}) fits.push_back(fit_curve(points, curve));
-  const double dispersion = fits.back().scatter * fits.back().scatter;
   const double n = static_cast<double>(points.size());
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const auto criterion = [n](const FittedCurve& fit) { return n >= 5 ? fit.aicc : fit.aic; };
@@ -92,7 +91,7 @@ std::vector<FittedCurve> fit_curves(std::span<const ScalingPoint> points) {
   for (FittedCurve& fit : fits) {
     if (fit.status != LeastSquaresStatus::kSolved) continue;
     const double k = num_coefficients(fit.curve);
-    fit.aic = fit.chi_square / dispersion + 2 * k;
+    fit.aic = fit.chi_square + 2 * k;
     fit.aicc = n > k + 1 ? fit.aic + 2 * k * (k + 1) / (n - k - 1) : kInfinity;
     best = std::min(best, criterion(fit));
   }

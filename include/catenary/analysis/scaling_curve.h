@@ -47,14 +47,14 @@ struct FittedCurve {
 /// R. T. Birge, Phys. Rev. 40 (1932) 207; Particle Data Group, Review of Particle Physics, Introduction, 5.2.2.
 FittedCurve fit_curve(std::span<const ScalingPoint> points, Curve curve);
 
-/// Fits all three and compares them. With k coefficients, n points, and c = scatter^2 of the parabola:
-///   aic  = chi^2 / c + 2 k                          aicc = aic + 2 k (k + 1) / (n - k - 1)
+/// Fits all three and compares them. With k coefficients and n points:
+///   aic  = chi^2 + 2 k                              aicc = aic + 2 k (k + 1) / (n - k - 1)
 ///   akaike_weight = exp(-(aicc - min aicc) / 2), divided by its sum over the curves
-/// With fewer than five points the parabola has no aicc, and aic takes its place in the weights. The small-sample term
-/// is cautious here: it is made for a variance estimated from the residuals, and ours are known but for c. So a bend
-/// must be plain to be selected. Dividing by c, estimated once from the richest curve, is QAICc for overdispersed data.
-/// K. P. Burnham, D. R. Anderson, Model Selection and Multimodel Inference, 2nd ed., Springer 2002, sections 2.4–2.6
-/// and 2.9; C. M. Hurvich, C.-L. Tsai, Biometrika 76 (1989) 297.
+/// With fewer than five points the parabola has no aicc, and aic takes its place in the weights. The points' variances
+/// are known, so chi^2 is not divided by the scatter: that would call a curve constant that leaves all three far
+/// behind. The small-sample term is cautious: it is made for variances estimated from the residuals. The selected curve
+/// describes; it does not decide a verdict. K. P. Burnham, D. R. Anderson, Model Selection and Multimodel Inference,
+/// 2nd ed., Springer 2002, sections 2.4 and 2.9; C. M. Hurvich, C.-L. Tsai, Biometrika 76 (1989) 297.
 std::vector<FittedCurve> fit_curves(std::span<const ScalingPoint> points);
 
 /// The curve's value at a scale, with the uncertainty of the curve (not that of a new model around it). Outside the
