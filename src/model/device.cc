@@ -14,13 +14,27 @@
 namespace catenary::model {
 namespace {
 
-int num_gpus() {
 #ifdef CATENARY_WITH_CUDA
+constexpr bool kWithCuda = true;
+int num_gpus() {
   return c10::cuda::device_count();
-#else
-  return 0;
-#endif
 }
+void use_gpu(c10::DeviceIndex index) {
+  c10::cuda::set_device(index);
+}
+std::string gpu_name(c10::DeviceIndex index) {
+  return at::cuda::getDeviceProperties(index)->name;
+}
+#else
+constexpr bool kWithCuda = false;
+int num_gpus() {
+  return 0;
+}
+void use_gpu(c10::DeviceIndex) {}
+std::string gpu_name(c10::DeviceIndex) {
+  return "";
+}
+#endif
 
 }  // namespace
 
@@ -29,26 +43,22 @@ at::Device choose_device(std::string_view word, int local_rank) {
   if (word != "cuda" && word != "auto") {
     throw SpecError(fmt::format("--device: expected cpu, cuda or auto, found \"{}\"", word));
   }
-#ifndef CATENARY_WITH_CUDA
-  throw SpecError("--device cuda: this build has no CUDA; configure it with -DCATENARY_CUDA=ON, or use --device cpu");
-#else
+  if (!kWithCuda) {
+    throw SpecError("--device cuda: this build has no CUDA; configure it with -DCATENARY_CUDA=ON, or use --device cpu");
+  }
   if (num_gpus() <= local_rank) {
     throw SpecError(
-        fmt::format("--device {}: rank {} of this host needs a GPU of its own, and {} are visible; start fewer ranks "
-                    "or use --device cpu",
+        fmt::format("--device {}: rank {} of this host needs a GPU of its own, and {} are visible; start fewer "
+                    "ranks or use --device cpu",
                     word, local_rank, num_gpus()));
   }
   const auto index = static_cast<c10::DeviceIndex>(local_rank);
-  c10::cuda::set_device(index);
+  use_gpu(index);
   return at::Device(at::kCUDA, index);
-#endif
 }
 
-std::string device_kind([[maybe_unused]] at::Device device) {
-#ifdef CATENARY_WITH_CUDA
-  if (device.is_cuda()) return at::cuda::getDeviceProperties(device.index())->name;
-#endif
-  return "cpu";
+std::string device_kind(at::Device device) {
+  return device.is_cuda() ? gpu_name(device.index()) : "cpu";
 }
 
 void set_num_threads(int num_threads) {
