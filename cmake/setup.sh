@@ -3,6 +3,7 @@
 #
 #   cmake/setup.sh            everything for `make demo` and `make test`
 #   cmake/setup.sh --check    installs nothing; lists what is missing, exit code 1 if something is
+#   cmake/setup.sh --wheels   only what comes from PyPI: for machines whose compilers and libraries are modules
 #
 # From the distribution (Debian 12, Ubuntu 22.04 or newer): compiler, CMake, Open MPI, parallel HDF5 and small libraries.
 # From PyPI into $CATENARY_DEPS (default ~/.cache/catenary): the libtorch wheel, the CUDA runtime pieces it links to,
@@ -10,9 +11,14 @@
 set -euo pipefail
 
 deps=${CATENARY_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/catenary}
-check_only=0
-[ "${1:-}" = --check ] && check_only=1
+mode=${1:-}
 say() { printf 'setup: %s\n' "$*" >&2; }
+case $mode in '' | --check | --wheels) ;; *) say "unknown option $mode; there are --check and --wheels"; exit 2 ;; esac
+
+explain_modules() {
+  say "With modules: load g++ 12 or newer, CMake 3.22, Open MPI and parallel HDF5, run cmake/setup.sh --wheels for libtorch, then"
+  say "  cmake --preset release -DCMAKE_PREFIX_PATH='PREFIX;…' -DHDF5_ROOT=PREFIX [-DCATENARY_TORCH_DIR=PREFIX/torch]"
+}
 
 # ---- packages of the distribution -------------------------------------------------------------------------------
 packages=(build-essential cmake ninja-build ccache pkg-config
@@ -22,34 +28,32 @@ packages=(build-essential cmake ninja-build ccache pkg-config
   libgtest-dev libgmock-dev
   python3 python3-pip python3-h5py python3-pandas)
 
-missing=()
-if command -v dpkg-query >/dev/null; then
+if [ "$mode" != --wheels ]; then
+  if ! command -v dpkg-query >/dev/null; then
+    say "this is neither Debian nor Ubuntu, so nothing is installed here. Catenary needs what Debian calls"
+    say "  ${packages[*]}"
+    explain_modules
+    exit 1
+  fi
+  missing=()
   for p in "${packages[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)" = installed ] || missing+=("$p")
   done
-else
-  say "this is neither Debian nor Ubuntu, so nothing is installed here. Catenary needs:"
-  say "  ${packages[*]}"
-  say "With modules, load g++ 12 or newer, CMake 3.25, Open MPI, parallel HDF5, and tell CMake where the rest is:"
-  say "  cmake --preset release -DCMAKE_PREFIX_PATH='PREFIX;…' -DHDF5_ROOT=PREFIX -DCATENARY_TORCH_DIR=PREFIX/torch"
-  exit 1
-fi
-
-if [ ${#missing[@]} -gt 0 ]; then
-  say "missing packages: ${missing[*]}"
-  [ $check_only = 1 ] && exit 1
-  if [ "$(id -u)" = 0 ]; then as_root=()
-  elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as_root=(sudo)
-  else
-    say "they need root, and there is no sudo here. Ask your administrator for"
-    say "  apt-get install ${missing[*]}"
-    say "or, with modules, load them and tell CMake where they are:"
-    say "  cmake --preset release -DCMAKE_PREFIX_PATH='PREFIX;…' -DHDF5_ROOT=PREFIX -DCATENARY_TORCH_DIR=PREFIX/torch"
-    exit 1
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "missing packages: ${missing[*]}"
+    [ "$mode" = --check ] && exit 1
+    if [ "$(id -u)" = 0 ]; then as_root=()
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as_root=(sudo)
+    else
+      say "they need root, and there is no sudo here. Ask your administrator for"
+      say "  apt-get install ${missing[*]}"
+      explain_modules
+      exit 1
+    fi
+    say "installing them with apt-get"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
-  say "installing them with apt-get"
-  "${as_root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 # ---- wheels from PyPI ---------------------------------------------------------------------------------------------
@@ -59,7 +63,7 @@ fetch() {
   local requirement=$1 folder=$deps/$2 what=$3
   local stamp=$folder/.catenary-${requirement//[^A-Za-z0-9.]/-}
   [ -e "$stamp" ] && return
-  if [ $check_only = 1 ]; then say "missing from $deps: $requirement ($what)"; exit 1; fi
+  if [ "$mode" = --check ]; then say "missing from $deps: $requirement ($what)"; exit 1; fi
   say "fetching $requirement ($what) into $folder"
   local partial=$deps/partial.$$
   rm -rf "$partial"; mkdir -p "$partial" "$folder"

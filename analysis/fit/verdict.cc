@@ -244,7 +244,8 @@ Judgement judge(std::span<const ScalingPoint> input, Direction direction, const 
   const std::vector<ScalingPoint> points = usable_points(input, result.problems);
   result.num_scales = static_cast<int>(points.size());
   result.verdict = Verdict::kInconclusive;
-  result.reason = fmt::format("{} distinct scales are too few: a verdict needs 3", points.size());
+  result.reason = fmt::format("a verdict needs 3 distinct scales, and there {} {}", points.size() == 1 ? "is" : "are",
+                              points.size());
   if (points.empty()) return result;
 
   result.curves = fit_curves(points);

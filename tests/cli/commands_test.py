@@ -141,7 +141,7 @@ class CommandsTest(unittest.TestCase):
         self.assertEqual(status["done"]["units"], 2)
         self.assertIn("the model's context is", status["failures"][0]["error"])
         self.check(run("run", spec, "-o", store, "--threads", 1), 3, "2 of 20 item ranges to do")
-        self.check(run("fit", store), 0, "long, zero_shot: without", "failed: ")
+        self.check(run("fit", store), 0, "long zero_shot: without", "failed: ")
 
     def test_two_sweeps_on_one_store_do_not_mix(self):
         many = [{"name": f"t{i}", "path": str(DEMO / "tasks" / "negation.jsonl")} for i in range(20)]

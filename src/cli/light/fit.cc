@@ -1,6 +1,7 @@
 #include "cli/light/fit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -136,7 +137,12 @@ std::vector<std::string> table_row(const Judged& judged) {
 void print_table(const std::vector<Judged>& judged, const std::string& family, analysis::Metric metric) {
   std::vector<std::vector<std::string>> rows{
       {"task", "condition", "models", "smallest", "extremal", "largest", "curve", "verdict"}};
-  std::vector<std::string> notes;
+  // What there is to say besides the numbers, and of which rows: many rows often share one reason.
+  std::vector<std::pair<std::string, std::vector<std::string>>> notes;
+  const auto note = [&](const std::string& text, const std::string& name) {
+    const auto it = std::find_if(notes.begin(), notes.end(), [&](const auto& entry) { return entry.first == text; });
+    (it == notes.end() ? notes.insert(notes.end(), {text, {}}) : it)->second.push_back(name);
+  };
   double low = INFINITY, high = 0;
   std::set<std::int64_t> num_items;
   analysis::Scale scale{};
@@ -149,12 +155,10 @@ void print_table(const std::vector<Judged>& judged, const std::string& family, a
       high = std::max(high, point.point.scale);
       num_items.insert(point.point.n);
     }
-    const std::string name = fmt::format("{}, {}", one.ladder.task, one.ladder.condition);
-    if (one.judgement.verdict == analysis::Verdict::kInconclusive) {
-      notes.push_back(fmt::format("{}: {}", name, one.judgement.reason));
-    }
-    for (const std::string& missing : one.ladder.missing) notes.push_back(fmt::format("{}: without {}", name, missing));
-    for (const std::string& problem : one.judgement.problems) notes.push_back(fmt::format("{}: {}", name, problem));
+    const std::string name = one.ladder.task + " " + one.ladder.condition;
+    if (one.judgement.verdict == analysis::Verdict::kInconclusive) note("inconclusive: " + one.judgement.reason, name);
+    for (const std::string& missing : one.ladder.missing) note("without " + missing, name);
+    for (const std::string& problem : one.judgement.problems) note(problem, name);
   }
   fmt::print("{}{} against {}, family {}", to_string(metric), metric == analysis::Metric::kLoss ? " (nats)" : "",
              scale == analysis::Scale::kParameters ? "parameters" : "training FLOPs", family);
@@ -165,7 +169,10 @@ void print_table(const std::vector<Judged>& judged, const std::string& family, a
     fmt::print(" ({} to {}), {} items a point, ± 1 standard error", scale_text(low), scale_text(high), items);
   }
   fmt::print("\n\n{}", text_table(rows, {2}));
-  for (const std::string& note : notes) fmt::print("  {}\n", note);
+  for (const auto& [text, names] : notes) {
+    const std::string whom = names.size() + 1 == rows.size() ? "all" : fmt::format("{}", fmt::join(names, ", "));
+    fmt::print("  {}: {}\n", whom, text);
+  }
   fmt::print("\n");
 }
 
