@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "catenary/base/printable.h"
+
 namespace catenary::log {
 namespace {
 
@@ -34,15 +36,15 @@ std::string with_rank(std::string_view kind, std::string_view message) {
 }  // namespace
 
 void info(std::string_view message) {
-  if (state().world_rank == 0) state().logger->info("{}", message);
+  if (state().world_rank == 0) state().logger->info("{}", printable_lines(message));
 }
 
 void warning(std::string_view message) {
-  state().logger->warn("{}", with_rank("warning", message));
+  state().logger->warn("{}", printable_lines(with_rank("warning", message)));
 }
 
 void error(std::string_view message) {
-  state().logger->error("{}", with_rank("error", message));
+  state().logger->error("{}", printable_lines(with_rank("error", message)));
 }
 
 void set_rank(int world_rank, int world_size) {

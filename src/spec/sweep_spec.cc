@@ -12,6 +12,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/mapped_file.h"
+#include "catenary/base/printable.h"
 
 namespace catenary::spec {
 namespace {
@@ -158,8 +159,8 @@ std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names) 
   std::string name = entry.get_string("name");
   if (name.empty()) return name;
   constexpr std::size_t kMaxLength = 64;
-  if (name.size() > kMaxLength || name.find_first_of("/\\\n\t\r") != std::string::npos) {
-    entry.problem("name", fmt::format("expected at most {} characters without slashes, tabs or line ends", kMaxLength));
+  if (name.size() > kMaxLength || name.find_first_of("/\\") != std::string::npos || printable(name) != name) {
+    entry.problem("name", fmt::format("expected at most {} bytes without slashes and control characters", kMaxLength));
   }
   if (!names.insert(name).second)
     entry.problem("name", fmt::format("\"{}\" is used twice; names must be unique", name));

@@ -6,6 +6,7 @@
 #include "catenary/base/error.h"
 #include "catenary/base/hash.h"
 #include "catenary/base/mapped_file.h"
+#include "catenary/base/printable.h"
 #include "catenary/base/unique_handle.h"
 
 namespace catenary {
@@ -45,6 +46,14 @@ TEST(Hasher, equals_the_published_xxh3_value_of_the_empty_input) {
 TEST(Hasher, boundaries_between_texts_matter) {
   EXPECT_NE(Hasher().add("ab").add("c").hex(), Hasher().add("a").add("bc").hex());
   EXPECT_EQ(Hasher().add("ab").add("c").hex(), Hasher().add("ab").add("c").hex());
+}
+
+TEST(Printable, control_characters_cannot_reach_a_terminal) {
+  EXPECT_EQ(printable("a\x1b[31mb\nc\x7f\t"), "a?[31mb?c??");
+  EXPECT_EQ(printable_lines("a\nb\r"), "a\nb?");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m \xc3\xa9 \xe2\x80\xa6"),
+            "?31m \xc3\xa9 \xe2\x80\xa6");
 }
 
 int closed = 0;

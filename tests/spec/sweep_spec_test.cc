@@ -60,7 +60,7 @@ TEST(SweepSpec, all_problems_are_reported_at_once_with_their_pointers) {
   EXPECT_THAT(text, HasSubstr("/conditions/0/k: missing, expected the number of exemplars"));
   EXPECT_THAT(text, HasSubstr("/conditions/1/k: unknown key"));
   EXPECT_THAT(text, HasSubstr("/conditions/2/kind: expected one of \"zero_shot\", \"few_shot\", found 1"));
-  EXPECT_THAT(text, HasSubstr("/conditions/2/name: expected at most 64 characters without slashes"));
+  EXPECT_THAT(text, HasSubstr("/conditions/2/name: expected at most 64 bytes without slashes"));
   EXPECT_THAT(text, HasSubstr("/conditions/3: expected an object, found number"));
 }
 

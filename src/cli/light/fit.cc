@@ -16,6 +16,7 @@
 
 #include "catenary/analysis/ladder.h"
 #include "catenary/base/error.h"
+#include "catenary/base/printable.h"
 #include "catenary/store/reader.h"
 #include "cli/exit_code.h"
 #include "cli/light/text_table.h"
@@ -161,7 +162,7 @@ void print_table(const std::vector<Judged>& judged, const std::string& family, a
     for (const std::string& problem : one.judgement.problems) note(problem, name);
   }
   fmt::print("{}{} against {}, family {}", to_string(metric), metric == analysis::Metric::kLoss ? " (nats)" : "",
-             scale == analysis::Scale::kParameters ? "parameters" : "training FLOPs", family);
+             scale == analysis::Scale::kParameters ? "parameters" : "training FLOPs", printable(family));
   if (!num_items.empty()) {
     const std::string items = *num_items.begin() == *num_items.rbegin()
                                   ? fmt::format("{}", *num_items.begin())
@@ -171,7 +172,7 @@ void print_table(const std::vector<Judged>& judged, const std::string& family, a
   fmt::print("\n\n{}", text_table(rows, {2}));
   for (const auto& [text, names] : notes) {
     const std::string whom = names.size() + 1 == rows.size() ? "all" : fmt::format("{}", fmt::join(names, ", "));
-    fmt::print("  {}: {}\n", whom, text);
+    fmt::print("  {}: {}\n", printable(whom), printable(text));
   }
   fmt::print("\n");
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "catenary/base/printable.h"
 #include "catenary/store/reader.h"
 #include "cli/exit_code.h"
 #include "cli/light/text_table.h"
@@ -97,8 +98,8 @@ void print_json(const store::Reader& store, const Summary& summary, const std::v
 void print_text(const StatusArgs& args, const store::Reader& store, const Summary& summary,
                 const std::vector<FailedUnit>& failed) {
   const store::Layout& layout = store.layout();
-  fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n", args.store.string(), layout.sweep_name,
-             layout.models.size(), layout.tasks.size(), layout.conditions.size());
+  fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n", printable(args.store.string()),
+             printable(layout.sweep_name), layout.models.size(), layout.tasks.size(), layout.conditions.size());
   fmt::print("computed in {} on {}, {} thread{} a rank, since {}\n\n", layout.numerics.dtype,
              layout.numerics.device_kind, layout.numerics.threads_per_rank,
              layout.numerics.threads_per_rank == 1 ? "" : "s", layout.provenance.created);
@@ -115,7 +116,8 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
                summary.seconds, static_cast<double>(summary.done.items) / summary.seconds);
   }
   for (const FailedUnit& unit : failed) {
-    fmt::print("\nfailed: {} x {} x {}\n  {}\n", unit.model, unit.task, unit.condition, unit.error);
+    fmt::print("\nfailed: {} x {} x {}\n  {}\n", printable(unit.model), printable(unit.task), printable(unit.condition),
+               printable_lines(unit.error));
   }
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "catenary/base/printable.h"
+
 namespace catenary::cli {
 namespace {
 
@@ -24,8 +26,9 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, const 
     std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
       const std::string padding(widths[c] - width_of(row[c]), ' ');
+      const std::string cell = printable(row[c]);
       const bool to_the_right = std::find(right.begin(), right.end(), c) != right.end();
-      line += (c > 0 ? "  " : "") + (to_the_right ? padding + row[c] : row[c] + padding);
+      line += (c > 0 ? "  " : "") + (to_the_right ? padding + cell : cell + padding);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + '\n';

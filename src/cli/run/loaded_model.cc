@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "catenary/base/error.h"
 #include "catenary/task/prompt.h"
 
@@ -18,7 +20,15 @@ engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, st
       throw DataError(fmt::format("item {}: {}", i, e.what()));
     }
   }
-  return engine::score(decoder_, requests);
+  engine::Scores scores = engine::score(decoder_, requests);
+  for (std::size_t i = 0; i < scores.items.size(); ++i) {
+    for (const double log_likelihood : scores.items[i].log_likelihoods) {
+      if (std::isfinite(log_likelihood)) continue;
+      throw DataError(fmt::format("item {}: a log-likelihood is {}; weights or activations are not finite numbers",
+                                  first + static_cast<std::int64_t>(i), log_likelihood));
+    }
+  }
+  return scores;
 }
 
 }  // namespace catenary::cli
