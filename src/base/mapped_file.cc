@@ -29,7 +29,8 @@ struct DescriptorTraits {
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  const UniqueHandle<DescriptorTraits> descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
+  const UniqueHandle<DescriptorTraits> descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!descriptor) fail(path, std::strerror(errno));
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) fail(path, std::strerror(errno));

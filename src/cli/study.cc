@@ -1,4 +1,4 @@
-#include "catenary/cli/study.h"
+#include "cli/study.h"
 
 #include <fmt/format.h>
 

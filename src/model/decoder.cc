@@ -87,18 +87,20 @@ Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::D
   }
 }
 
+void Decoder::check_tokens(std::span<const std::int32_t> tokens) const {
+  for (const std::int32_t token : tokens) {
+    if (token >= 0 && token < config_.vocab_size) continue;
+    throw DataError(fmt::format("token id {} is not in the model's vocabulary of {}; does the tokenizer belong to it?",
+                                token, config_.vocab_size));
+  }
+}
+
 at::Tensor Decoder::hidden_states(const PackedSequences& sequences) const {
   const c10::InferenceMode inference;
   const std::int64_t num_tokens = sequences.num_tokens();
   check(num_tokens > 0 && !sequences.ends.empty() && sequences.ends.back() == num_tokens,
         "sequences cover their tokens");
-  for (const std::int32_t token : sequences.tokens) {
-    if (token < 0 || token >= config_.vocab_size) {
-      throw DataError(
-          fmt::format("token id {} is not in the model's vocabulary of {}; does the tokenizer belong to it?", token,
-                      config_.vocab_size));
-    }
-  }
+  check_tokens(sequences.tokens);
   std::vector<std::int64_t> positions;
   positions.reserve(sequences.tokens.size());
   for (const std::int64_t end : sequences.ends) {
@@ -159,6 +161,7 @@ std::vector<TokenScore> Decoder::score_next_tokens(const at::Tensor& hidden, std
                                                    std::span<const std::int32_t> targets) const {
   const c10::InferenceMode inference;
   check(rows.size() == targets.size(), "one target a row");
+  check_tokens(targets);
   // At most 64 MiB of float32 logits at a time.
   const auto chunk = std::max<std::size_t>(1, (std::size_t{16} << 20) / static_cast<std::size_t>(config_.vocab_size));
   std::vector<TokenScore> scores;

@@ -40,7 +40,7 @@ struct Communicator::State {
   int rank = 0;
   int size = 1;
   int local_rank = 0;
-  int local_size = 1;
+  bool failed_together = false;
 };
 
 Communicator::Communicator(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -61,7 +61,6 @@ Communicator Communicator::world() {
   mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, state->rank, MPI_INFO_NULL, &host));
   const CommHandle host_handle(host);
   mpi_check(MPI_Comm_rank(host, &state->local_rank));
-  mpi_check(MPI_Comm_size(host, &state->local_size));
   return Communicator(std::move(state));
 }
 
@@ -74,8 +73,8 @@ int Communicator::size() const {
 int Communicator::local_rank() const {
   return state_->local_rank;
 }
-int Communicator::local_size() const {
-  return state_->local_size;
+bool Communicator::failed_together() const {
+  return state_->failed_together;
 }
 
 void Communicator::barrier() const {
@@ -161,10 +160,12 @@ void settle(const Communicator& communicator, std::exception_ptr own) {
     if (problem.empty()) problem = "error without a message";
   }
   const std::vector<std::string> problems = communicator.all_gather(problem);
+  const auto first =
+      std::find_if(problems.begin(), problems.end(), [](const std::string& text) { return !text.empty(); });
+  if (first == problems.end()) return;
+  communicator.state_->failed_together = true;
   if (own) std::rethrow_exception(own);
-  for (std::size_t rank = 0; rank < problems.size(); ++rank) {
-    if (!problems[rank].empty()) throw CommError(fmt::format("rank {}: {}", rank, problems[rank]));
-  }
+  throw CommError(fmt::format("rank {}: {}", first - problems.begin(), *first));
 }
 
 }  // namespace detail

@@ -58,7 +58,7 @@ SweepProgress hand_out(const parallel::Communicator& communicator, const std::ve
     const Ask ask = unpack<Ask>(message);
     if (ask.event == Event::kDone) ++progress.num_done;
     if (ask.event == Event::kFailed) ++progress.num_failed;
-    if (ask.stop_requested != 0) progress.stopped = true;
+    if (ask.stop_requested != 0 && queue.num_left() > 0) progress.stopped = true;
     if (ask.stop_requested != 0 || ask.event == Event::kCannotRecord) ending = true;
     if (ask.event != Event::kStart && report) report(progress, static_cast<std::size_t>(ask.range_index));
 

@@ -52,6 +52,19 @@ std::string list_words(std::span<const Word<Enum>> words) {
   return list;
 }
 
+// Sees every key while the text is parsed: the parsed object would silently keep the last of two.
+Json::parser_callback_t find_duplicate_keys(const std::string& file, Problems& problems) {
+  return [&file, &problems, keys = std::vector<std::set<std::string>>()](int, Json::parse_event_t event,
+                                                                         Json& parsed) mutable {
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      problems.add(fmt::format("{}: the key {} stands twice in one object", file, parsed.dump()));
+    }
+    return true;
+  };
+}
+
 // One JSON object being read: knows its pointer, notes every problem, and at the end names the keys nobody asked for.
 class ObjectReader {
  public:
@@ -61,7 +74,8 @@ class ObjectReader {
   }
 
   void problem(std::string_view key, std::string_view what) {
-    const std::string pointer = key.empty() ? pointer_ : fmt::format("{}/{}", pointer_, key);
+    const std::string pointer =
+        key.empty() ? pointer_ : pointer_ + (Json::json_pointer() / std::string(key)).to_string();
     problems_.add(fmt::format("{}: {}: {}", file_, pointer.empty() ? "/" : pointer, what));
   }
 
@@ -142,9 +156,15 @@ class ObjectReader {
  private:
   std::optional<std::string> to_text(std::string_view key, const Json* value) {
     if (value == nullptr) return std::nullopt;
-    if (value->is_string() && !value->get_ref<const std::string&>().empty()) return value->get<std::string>();
-    problem(key, fmt::format("expected a string that is not empty, found {}", value->dump()));
-    return std::nullopt;
+    if (!value->is_string() || value->get_ref<const std::string&>().empty()) {
+      problem(key, fmt::format("expected a string that is not empty, found {}", value->dump()));
+      return std::nullopt;
+    }
+    if (value->get_ref<const std::string&>().find('\0') != std::string::npos) {
+      problem(key, "expected a string without NUL characters");
+      return std::nullopt;
+    }
+    return value->get<std::string>();
   }
 
   const Json& json_;
@@ -155,15 +175,19 @@ class ObjectReader {
 };
 
 // A name ends up in tables, file names and HDF5 paths.
-std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names) {
-  std::string name = entry.get_string("name");
-  if (name.empty()) return name;
+std::string checked_name(ObjectReader& entry, std::string_view key, std::string name) {
   constexpr std::size_t kMaxLength = 64;
   if (name.size() > kMaxLength || name.find_first_of("/\\") != std::string::npos || printable(name) != name) {
-    entry.problem("name", fmt::format("expected at most {} bytes without slashes and control characters", kMaxLength));
+    entry.problem(key, fmt::format("expected at most {} bytes without slashes and control characters", kMaxLength));
   }
-  if (!names.insert(name).second)
+  return name;
+}
+
+std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names) {
+  std::string name = checked_name(entry, "name", entry.get_string("name"));
+  if (!name.empty() && !names.insert(name).second) {
     entry.problem("name", fmt::format("\"{}\" is used twice; names must be unique", name));
+  }
   return name;
 }
 
@@ -207,15 +231,15 @@ SweepSpec read_sweep_spec(const std::filesystem::path& path) {
     throw SpecError(e.what());
   }
   Json json;
+  Problems problems;
   try {
-    json = Json::parse(spec.text);
-  } catch (const Json::parse_error& e) {
+    json = Json::parse(spec.text, find_duplicate_keys(file, problems));
+  } catch (const Json::exception& e) {
     throw SpecError(fmt::format("{}: not valid JSON: {}", file, e.what()));
   }
 
-  Problems problems;
   ObjectReader root(json, "", file, problems);
-  spec.name = root.get_string("name");
+  spec.name = checked_name(root, "name", root.get_string("name"));
   spec.dtype = root.to_word("dtype", root.find("dtype"), kDTypes).value_or(spec.dtype);
   const auto folder = std::filesystem::absolute(path).parent_path();
   const auto resolve = [&](const std::string& relative) { return (folder / relative).lexically_normal(); };
@@ -225,7 +249,7 @@ SweepSpec read_sweep_spec(const std::filesystem::path& path) {
     ModelSpec model;
     model.name = read_unique_name(entry, model_names);
     model.path = resolve(entry.get_string("path"));
-    model.family = entry.find_string("family").value_or(spec.name);
+    model.family = checked_name(entry, "family", entry.find_string("family").value_or(spec.name));
     model.training_tokens = entry.find_positive_number("training_tokens");
     spec.models.push_back(std::move(model));
   });

@@ -107,12 +107,20 @@ TEST(Decoder, tokens_and_lengths_out_of_range_are_named) {
   const Decoder decoder = make_decoder();
   const auto vocab_size = static_cast<std::int32_t>(decoder.config().vocab_size);
   for (const std::int32_t token : {-1, vocab_size}) {
-    EXPECT_THAT(test::message_of<DataError>([&] { decoder.hidden_states(pack({{1, token}})); }),
+    EXPECT_THAT(test::message_of<DataError>([&] {
+                  decoder.hidden_states(pack({{1, token}}));
+                }),
                 HasSubstr("token id " + std::to_string(token) + " is not in the model's vocabulary"));
   }
+  const auto hidden = decoder.hidden_states(pack({{1, 2}}));
+  EXPECT_THAT(test::message_of<DataError>([&] {
+                decoder.score_next_tokens(hidden, std::vector<std::int64_t>{0}, std::vector<std::int32_t>{vocab_size});
+              }),
+              HasSubstr("is not in the model's vocabulary"));
   const auto too_long = static_cast<std::size_t>(decoder.config().max_position_embeddings + 1);
-  EXPECT_THAT(test::message_of<DataError>([&] { decoder.hidden_states(pack({std::vector<std::int32_t>(too_long, 1)})); }),
-              HasSubstr("and the model's context is"));
+  EXPECT_THAT(
+      test::message_of<DataError>([&] { decoder.hidden_states(pack({std::vector<std::int32_t>(too_long, 1)})); }),
+      HasSubstr("and the model's context is"));
 }
 
 TEST(Device, words_are_checked_and_a_missing_gpu_is_named) {
@@ -127,7 +135,8 @@ TEST(Device, a_gpu_gives_the_cpu_s_scores) {
   const at::Device device = choose_device("auto", 0);
   if (device.is_cpu()) GTEST_SKIP() << "no GPU";
   const auto checkpoint = weights::Checkpoint::open(some_model());
-  const Decoder on_cpu(checkpoint, spec::DType::kFloat32, at::Device(at::kCPU)), on_gpu(checkpoint, spec::DType::kFloat32, device);
+  const Decoder on_cpu(checkpoint, spec::DType::kFloat32, at::Device(at::kCPU)),
+      on_gpu(checkpoint, spec::DType::kFloat32, device);
   const auto packed = pack({{1, 2, 3, 4}, {2, 2}});
   EXPECT_TRUE(at::allclose(on_gpu.hidden_states(packed).cpu(), on_cpu.hidden_states(packed), 1e-4, 1e-4));
 }

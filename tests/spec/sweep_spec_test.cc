@@ -75,6 +75,24 @@ TEST(SweepSpec, wrong_numbers_are_refused) {
   EXPECT_THAT(text, HasSubstr("/conditions/0/k: expected an integer of at least 1, found 0"));
 }
 
+TEST(SweepSpec, texts_that_a_store_or_a_terminal_cannot_hold_are_refused) {
+  const std::string text =
+      problem_of(R"({"name": "a\u001b[31m", "models": [{"name": "m", "path": "x\u0000y", "family": "f/g"}],
+    "tasks": [{"name": "t", "path": "x", "a/b~": 1}],
+    "conditions": [{"name": "c", "kind": "few_shot", "k": 1, "separator": "\u0000"}]})");
+  EXPECT_THAT(text, HasSubstr("/name: expected at most 64 bytes without slashes and control characters"));
+  EXPECT_THAT(text, HasSubstr("/models/0/path: expected a string without NUL"));
+  EXPECT_THAT(text, HasSubstr("/models/0/family: expected at most 64 bytes"));
+  EXPECT_THAT(text, HasSubstr("/tasks/0/a~1b~0: unknown key"));
+  EXPECT_THAT(text, HasSubstr("/conditions/0/separator: expected a string without NUL"));
+}
+
+TEST(SweepSpec, a_key_given_twice_and_a_number_out_of_range_are_named) {
+  EXPECT_THAT(problem_of(R"({"name": "a", "name": "b", "models": [], "tasks": [], "conditions": []})"),
+              HasSubstr("the key \"name\" stands twice"));
+  EXPECT_THAT(problem_of(R"({"name": 1e400})"), HasSubstr("sweep.json: not valid JSON"));
+}
+
 TEST(SweepSpec, broken_json_and_missing_files_are_named) {
   EXPECT_THAT(problem_of("{\"name\": "), HasSubstr("sweep.json: not valid JSON"));
   EXPECT_THAT(problem_of("[]"), HasSubstr("sweep.json: /: expected an object, found array"));

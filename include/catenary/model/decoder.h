@@ -40,7 +40,8 @@ class Decoder {
   at::Tensor hidden_states(const PackedSequences& sequences) const;
 
   /// The score of targets[i] as the token that follows row rows[i] of `hidden` ([num_tokens, hidden_size]).
-  /// Only those rows are projected to the vocabulary, some at a time; log-softmax is taken in float32.
+  /// Only those rows are projected to the vocabulary, some at a time; log-softmax is taken in float32. Throws DataError
+  /// if a target is not in the vocabulary.
   std::vector<TokenScore> score_next_tokens(const at::Tensor& hidden, std::span<const std::int64_t> rows,
                                             std::span<const std::int32_t> targets) const;
 
@@ -54,6 +55,7 @@ class Decoder {
     at::Tensor down_proj;       // [hidden_size, intermediate_size]
   };
 
+  void check_tokens(std::span<const std::int32_t> tokens) const;
   at::Tensor attention(const Layer& layer, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
                        std::span<const std::int64_t> ends) const;
   at::Tensor mlp(const Layer& layer, const at::Tensor& x) const;

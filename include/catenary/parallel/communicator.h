@@ -11,6 +11,13 @@
 
 namespace catenary::parallel {
 
+class Communicator;
+
+namespace detail {
+/// Collective. Rethrows `own` if there is one, else throws CommError if another rank reports a failure.
+void settle(const Communicator& communicator, std::exception_ptr own);
+}  // namespace detail
+
 /// A message that arrived.
 struct Message {
   int source = 0;
@@ -30,9 +37,10 @@ class Communicator {
 
   int rank() const;
   int size() const;
-  /// How many ranks share this host, and which of them this is. For dividing its cores and devices.
-  int local_size() const;
+  /// Which of the ranks on its host this is, from 0.
   int local_rank() const;
+  /// True once `agree` has thrown on all ranks: then all know of the failure, and nobody waits for anybody.
+  bool failed_together() const;
 
   /// Collective.
   void barrier() const;
@@ -53,6 +61,7 @@ class Communicator {
   const void* mpi_comm() const;
 
  private:
+  friend void detail::settle(const Communicator& communicator, std::exception_ptr own);
   struct State;
   explicit Communicator(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
@@ -63,11 +72,6 @@ class Communicator {
 /// anything that can fail on one rank before a collective call, so that one rank's exception is never another's hang.
 template <class Act>
 void agree(const Communicator& communicator, Act act);
-
-namespace detail {
-/// Collective. Rethrows `own` if there is one, else throws CommError if another rank reports a failure.
-void settle(const Communicator& communicator, std::exception_ptr own);
-}  // namespace detail
 
 template <class Act>
 void agree(const Communicator& communicator, Act act) {

@@ -13,7 +13,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
-#include "catenary/cli/study.h"
+#include "cli/study.h"
 #include "catenary/model/device.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/parallel/mpi_environment.h"
