@@ -27,8 +27,9 @@ std::optional<ScalingPoint> summarise(const std::vector<spec::ItemScore>& scores
   std::vector<double> losses;
   std::int64_t num_correct = 0;
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i].log_likelihoods.empty()) return std::nullopt;
-    const auto metrics = task::classification_metrics(scores[i].log_likelihoods, task.items[i].answer_index);
+    const auto& values = scores[i].log_likelihoods;
+    if (values.empty() || !std::ranges::all_of(values, [](double x) { return std::isfinite(x); })) return std::nullopt;
+    const auto metrics = task::classification_metrics(values, task.items[i].answer_index);
     losses.push_back(metrics.loss);
     num_correct += metrics.is_correct ? 1 : 0;
   }
@@ -46,7 +47,11 @@ std::optional<ScalingPoint> summarise(const std::vector<spec::ItemScore>& scores
 }
 
 std::string reason_for_absence(const store::Reader& store, std::size_t unit_index) {
-  return store.errors()[unit_index].empty() ? "pending" : "failed: " + store.errors()[unit_index];
+  if (!store.errors()[unit_index].empty()) return "failed: " + store.errors()[unit_index];
+  const bool all_done = std::ranges::all_of(store.ranges(), [&](const store::StoredRange& range) {
+    return static_cast<std::size_t>(range.range.unit_index) != unit_index || range.state == store::RangeState::kDone;
+  });
+  return all_done ? "damaged or not a number; run the sweep again" : "pending";
 }
 
 }  // namespace

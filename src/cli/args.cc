@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
+#include <limits>
 #include <string>
 
 #include "catenary/base/error.h"
@@ -14,13 +17,28 @@ namespace {
 using analysis::Metric;
 using analysis::Scale;
 
+// An option's value must be a whole number in a range; CLI11's own message prints the range as floating point.
+CLI::Validator whole_number(std::int64_t min, std::int64_t max = std::numeric_limits<std::int64_t>::max()) {
+  const std::string expected = max == std::numeric_limits<std::int64_t>::max()
+                                   ? fmt::format("a whole number of at least {}", min)
+                                   : fmt::format("a whole number from {} to {}", min, max);
+  return CLI::Validator(
+      [=](std::string& text) {
+        std::int64_t value = 0;
+        const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool fits = status == std::errc() && end == text.data() + text.size() && value >= min && value <= max;
+        return fits ? std::string() : fmt::format("expected {}, found \"{}\"", expected, text);
+      },
+      "");
+}
+
 void add_compute_options(CLI::App& app, ComputeArgs& args) {
   app.add_option("--device", args.device, "Where to compute: auto, cpu or cuda (one GPU a rank)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
   app.add_option("--threads", args.num_threads,
                  "Threads a rank; default OMP_NUM_THREADS, else the rank's share of the cores")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, 1024));
 }
 
 void add_store(CLI::App& app, std::filesystem::path& store) {
@@ -35,22 +53,31 @@ void add_run(CLI::App& app, RunArgs& args) {
       "Scores every model x task x condition of the spec. If the store is there already, goes on with it.\n\n"
       "Examples:\n"
       "  catenary run jobs/demo.json -o demo.h5\n"
-      "  mpirun -n 4 catenary run jobs/demo.json -o demo.h5 --threads 1\n");
+      "  mpirun -n 4 catenary run jobs/demo.json -o demo.h5 --threads 1\n\n"
+      "To stop early, send SIGUSR1 to mpirun (or SIGINT, SIGTERM or SIGUSR1 to a sweep without mpirun): what is in "
+      "hand is\n"
+      "finished and stored, and the exit code is 75. mpirun ends its ranks a second after Ctrl-C; then the ranges in "
+      "hand are\n"
+      "computed again next time. Nothing stored is lost either way.\n");
 }
 
 void add_score(CLI::App& app, ScoreArgs& args) {
-  args.condition.name = "score";
+  args.condition.name = "--few-shot";
   app.add_option("MODEL", args.model, "A Hugging Face folder or a .gguf file")->required();
   app.add_option("TASK", args.task.path, "Items, one JSON object a line: prompt, classes, answer_index")->required();
-  app.add_option("--few-shot", args.condition.k, "Exemplars before each item, drawn from the same file")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", args.condition.seed, "Which exemplars are drawn")->capture_default_str();
-  app.add_option("--separator", args.condition.separator, "Text after each exemplar; default: an empty line");
+  CLI::Option* few_shot =
+      app.add_option("--few-shot", args.condition.k, "Exemplars before each item, drawn from the same file")
+          ->check(whole_number(0));
+  app.add_option("--seed", args.condition.seed, "Which exemplars are drawn; default 0")
+      ->check(whole_number(0))
+      ->needs(few_shot);
+  app.add_option("--separator", args.condition.separator, "Text after each exemplar; default: an empty line")
+      ->needs(few_shot);
   app.add_flag_callback(
       "--per-item", [&args] { args.condition.exemplars = spec::Exemplars::kPerItem; },
       "Draw exemplars anew for each item");
-  app.add_option("--limit", args.task.limit, "Score that many items")->check(CLI::PositiveNumber);
-  app.add_option("--offset", args.task.offset, "First item scored, from 0")->check(CLI::NonNegativeNumber);
+  app.add_option("--limit", args.task.limit, "Score that many items")->check(whole_number(1));
+  app.add_option("--offset", args.task.offset, "First item scored, from 0")->check(whole_number(0));
   app.add_option_function<std::string>(
          "--dtype", [&args](const std::string& word) { args.dtype = spec::parse_dtype(word); },
          "Of weights and activations: float32 or bfloat16; default float32")
@@ -94,6 +121,14 @@ void add_fit(CLI::App& app, FitArgs& args) {
       "  catenary fit demo.h5 --metric accuracy --scale flops -o fits\n");
 }
 
+// Which process of an mpirun or srun this is; 0 without one.
+int launcher_rank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}) {
+    if (const char* text = std::getenv(name)) return std::atoi(text);
+  }
+  return 0;
+}
+
 }  // namespace
 
 Command parse_args(int argc, char** argv) {
@@ -123,9 +158,12 @@ Command parse_args(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (launcher_rank() > 0)
+      return e.get_exit_code() == 0 ? static_cast<int>(kExitDone) : static_cast<int>(kExitWrongInput);
     return app.exit(e) == 0 ? static_cast<int>(kExitDone) : static_cast<int>(kExitWrongInput);
   }
   if (run_app->parsed()) return run;
+  if (launcher_rank() > 0) return static_cast<int>(kExitDone);  // the other commands are for one process
   if (score_app->parsed()) {
     if (score.condition.k > 0) score.condition.kind = spec::ConditionKind::kFewShot;
     score.task.name = score.task.path.stem().string();

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -87,7 +87,7 @@ Study read_study(const std::filesystem::path& path) {
   for (std::size_t i = 0; i < study.spec.models.size(); ++i) {
     attempt("models", i, "/path", [&] {
       study.checkpoints.push_back(weights::Checkpoint::open(study.spec.models[i].path));
-      tokenizer::Tokenizer::open(study.checkpoints.back());
+      open_tokenizer(study.checkpoints.back());
     });
   }
   for (std::size_t i = 0; i < study.spec.tasks.size(); ++i) {
@@ -102,8 +102,20 @@ Study read_study(const std::filesystem::path& path) {
   return study;
 }
 
+tokenizer::Tokenizer open_tokenizer(const weights::Checkpoint& checkpoint) {
+  tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::open(checkpoint);
+  const auto bare = tokenizer.encode("a", /*add_special_tokens=*/false);
+  const auto with_special = tokenizer.encode("a", /*add_special_tokens=*/true);
+  if (with_special.size() < bare.size() || !std::equal(bare.rbegin(), bare.rend(), with_special.rbegin())) {
+    throw DataError(
+        fmt::format("{}: its tokenizer appends special tokens to a text, so a continuation cannot be scored at the end",
+                    checkpoint.path().string()));
+  }
+  return tokenizer;
+}
+
 ModelFingerprint fingerprint_of(const weights::Checkpoint& checkpoint) {
-  return {.weights = checkpoint.fingerprint(), .tokenizer = tokenizer::Tokenizer::open(checkpoint).fingerprint()};
+  return {.weights = checkpoint.fingerprint(), .tokenizer = open_tokenizer(checkpoint).fingerprint()};
 }
 
 store::Layout make_layout(const Study& study, const std::vector<ModelFingerprint>& fingerprints,

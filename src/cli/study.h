@@ -7,6 +7,7 @@
 #include "catenary/spec/sweep_spec.h"
 #include "catenary/store/schema.h"
 #include "catenary/task/task_reader.h"
+#include "catenary/tokenizer/tokenizer.h"
 #include "catenary/weights/checkpoint.h"
 
 namespace catenary::cli {
@@ -20,6 +21,10 @@ struct Study {
 
 /// Throws SpecError that lists every problem of the spec or, if it has none, of all files that it names.
 Study read_study(const std::filesystem::path& path);
+
+/// The checkpoint's tokenizer. Throws DataError if it appends special tokens to a text: a continuation has to come
+/// last.
+tokenizer::Tokenizer open_tokenizer(const weights::Checkpoint& checkpoint);
 
 /// What tells a model apart from others.
 struct ModelFingerprint {

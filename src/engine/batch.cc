@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "catenary/base/error.h"
 
@@ -17,35 +18,15 @@ Tokens fed_tokens(const EncodedContinuation& continuation) {
   return Tokens(continuation.tokens).first(continuation.tokens.size() - 1);
 }
 
-// Adds one item. Classes that feed the same tokens (one-token answers, above all) share a sequence.
-void append(Batch& batch, std::size_t request_index, const Request& request) {
-  struct Fed {
-    Tokens tokens;
-    std::int64_t first_row;
-  };
-  std::vector<Fed> fed;
-  for (std::size_t class_index = 0; class_index < request.size(); ++class_index) {
-    const EncodedContinuation& continuation = request[class_index];
-    const Tokens tokens = fed_tokens(continuation);
-    auto it = std::find_if(fed.begin(), fed.end(),
-                           [&](const Fed& other) { return std::ranges::equal(other.tokens, tokens); });
-    if (it == fed.end()) {
-      it = fed.insert(fed.end(), {tokens, batch.sequences.num_tokens()});
-      batch.sequences.tokens.insert(batch.sequences.tokens.end(), tokens.begin(), tokens.end());
-      batch.sequences.ends.push_back(batch.sequences.num_tokens());
-    }
-    for (std::size_t i = continuation.continuation_begin; i < continuation.tokens.size(); ++i) {
-      batch.targets.push_back(
-          {request_index, class_index, it->first_row + static_cast<std::int64_t>(i) - 1, continuation.tokens[i]});
-    }
-  }
-}
-
 std::int64_t num_tokens_at_most(const Request& request) {
   std::int64_t num_tokens = 0;
   for (const auto& continuation : request) num_tokens += std::ssize(continuation.tokens) - 1;
   return num_tokens;
 }
+
+struct Before {
+  bool operator()(Tokens a, Tokens b) const { return std::ranges::lexicographical_compare(a, b); }
+};
 
 }  // namespace
 
@@ -77,11 +58,33 @@ Request encode_request(const tokenizer::Tokenizer& tokenizer, std::string_view c
 
 std::vector<Batch> make_batches(std::span<const Request> requests, std::int64_t max_tokens) {
   std::vector<Batch> batches;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const bool fits =
-        !batches.empty() && batches.back().sequences.num_tokens() + num_tokens_at_most(requests[i]) <= max_tokens;
-    if (!fits) batches.emplace_back();
-    append(batches.back(), i, requests[i]);
+  const auto is_full = [&](std::int64_t more) {
+    return batches.empty() ||
+           (batches.back().sequences.num_tokens() > 0 && batches.back().sequences.num_tokens() + more > max_tokens);
+  };
+  for (std::size_t request_index = 0; request_index < requests.size(); ++request_index) {
+    const Request& request = requests[request_index];
+    if (is_full(num_tokens_at_most(request))) batches.emplace_back();
+    // Classes that feed the same tokens (one-token answers, above all) share a sequence: its first row in the batch.
+    std::map<Tokens, std::int64_t, Before> first_rows;
+    for (std::size_t class_index = 0; class_index < request.size(); ++class_index) {
+      const EncodedContinuation& continuation = request[class_index];
+      const Tokens fed = fed_tokens(continuation);
+      if (!first_rows.contains(fed) && is_full(std::ssize(fed))) {
+        batches.emplace_back();
+        first_rows.clear();
+      }
+      Batch& batch = batches.back();
+      const auto [it, is_new] = first_rows.try_emplace(fed, batch.sequences.num_tokens());
+      if (is_new) {
+        batch.sequences.tokens.insert(batch.sequences.tokens.end(), fed.begin(), fed.end());
+        batch.sequences.ends.push_back(batch.sequences.num_tokens());
+      }
+      for (std::size_t i = continuation.continuation_begin; i < continuation.tokens.size(); ++i) {
+        batch.targets.push_back(
+            {request_index, class_index, it->second + static_cast<std::int64_t>(i) - 1, continuation.tokens[i]});
+      }
+    }
   }
   return batches;
 }

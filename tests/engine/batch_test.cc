@@ -59,13 +59,17 @@ TEST(EncodeRequest, a_continuation_without_a_token_of_its_own_throws) {
   const test::TemporaryFolder folder;
   const auto tokenizer = make_tokenizer(folder, false);
   // "a" + "b" is the single token "ab", all of which the split gives to the context.
-  EXPECT_THAT(test::message_of<DataError>([&] { encode_request(tokenizer, "a", {"b"}); }), HasSubstr("\"b\" adds no token"));
+  EXPECT_THAT(test::message_of<DataError>([&] { encode_request(tokenizer, "a", {"b"}); }),
+              HasSubstr("\"b\" adds no token"));
 }
 
-EncodedContinuation continuation(std::vector<std::int32_t> tokens, std::size_t begin) { return {std::move(tokens), begin}; }
+EncodedContinuation continuation(std::vector<std::int32_t> tokens, std::size_t begin) {
+  return {std::move(tokens), begin};
+}
 
 TEST(MakeBatches, last_tokens_are_not_fed_and_equal_sequences_of_an_item_are_fed_once) {
-  const std::vector<Request> requests{{continuation({1, 2, 3}, 2), continuation({1, 2, 4}, 2), continuation({1, 2, 5, 6}, 2)}};
+  const std::vector<Request> requests{
+      {continuation({1, 2, 3}, 2), continuation({1, 2, 4}, 2), continuation({1, 2, 5, 6}, 2)}};
   const auto batches = make_batches(requests, 100);
   ASSERT_EQ(batches.size(), 1u);
   EXPECT_THAT(batches[0].sequences.tokens, ElementsAre(1, 2, 1, 2, 5));
@@ -82,13 +86,34 @@ TEST(MakeBatches, last_tokens_are_not_fed_and_equal_sequences_of_an_item_are_fed
 
 TEST(MakeBatches, a_batch_ends_where_the_next_item_would_overfill_it) {
   std::vector<Request> requests;
-  for (int length : {3, 3, 9, 2}) requests.push_back({continuation(std::vector<std::int32_t>(static_cast<std::size_t>(length), 1), 1)});
+  for (int length : {3, 3, 9, 2})
+    requests.push_back({continuation(std::vector<std::int32_t>(static_cast<std::size_t>(length), 1), 1)});
   const auto batches = make_batches(requests, 4);
   ASSERT_EQ(batches.size(), 3u);
   EXPECT_EQ(batches[0].sequences.num_tokens(), 4);
   EXPECT_EQ(batches[1].sequences.num_tokens(), 8);  // alone, though longer than a batch
   EXPECT_EQ(batches[2].sequences.num_tokens(), 1);
   EXPECT_TRUE(make_batches({}, 4).empty());
+}
+
+TEST(MakeBatches, an_item_that_is_too_long_is_cut_between_classes_and_nothing_is_lost) {
+  Request request;
+  for (int c = 0; c < 1000; ++c) request.push_back(continuation({1, 2, c % 500, c}, 2));
+  const std::vector<Request> requests{request};
+  const auto batches = make_batches(requests, 30);
+  std::size_t num_targets = 0;
+  for (const Batch& batch : batches) {
+    EXPECT_LE(batch.sequences.num_tokens(), 30);
+    for (const Batch::Target& target : batch.targets) {
+      const auto fed = static_cast<std::size_t>(target.row);
+      ASSERT_LT(fed, batch.sequences.tokens.size());
+      const auto& whole = request[target.class_index].tokens;
+      const std::size_t position = target.token == whole.back() && batch.sequences.tokens[fed] == whole[2] ? 3 : 2;
+      EXPECT_EQ(batch.sequences.tokens[fed], whole[position - 1]);
+    }
+    num_targets += batch.targets.size();
+  }
+  EXPECT_EQ(num_targets, 2000u);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Token ids and log-likelihoods against Hugging Face transformers in float32: on SmolLM2-135M over items of two Inverse Scaling
-// tasks, and on the demo ladder. How the numbers were made: README of the reference folder, jobs/demo/make_reference.py.
+// Token ids and log-likelihoods against Hugging Face transformers in float32: on SmolLM2-135M over items of two Inverse
+// Scaling tasks, and on the demo ladder. How the numbers were made: README of the reference folder,
+// jobs/demo/make_reference.py.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -117,7 +118,8 @@ TEST(DemoReference, every_model_of_the_ladder_agrees_with_transformers) {
   for (const json& line : reference) {
     const auto task_name = line["task"].get<std::string>();
     const auto model_name = line["model"].get<std::string>();
-    const auto task = tasks.try_emplace(task_name, task::read_task({.name = task_name, .path = kDemo / "tasks" / (task_name + ".jsonl")}));
+    const auto task = tasks.try_emplace(
+        task_name, task::read_task({.name = task_name, .path = kDemo / "tasks" / (task_name + ".jsonl")}));
     const auto model = models.try_emplace(model_name, kDemo / "models" / model_name);
     const auto& item = task.first->second.items[line["item"].get<std::size_t>()];
     const std::vector<Request> requests{encode_request(model.first->second.tokenizer, item.prompt, item.classes)};

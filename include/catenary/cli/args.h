@@ -51,7 +51,8 @@ struct FitArgs {
 /// The command that was typed, or the exit code of one that ended with parsing (--help, --version, a mistake).
 using Command = std::variant<RunArgs, ScoreArgs, StatusArgs, FitArgs, int>;
 
-/// Parses a command line; prints help and mistakes itself.
+/// Parses a command line; prints help and mistakes itself. Under mpirun or srun the first process alone speaks and does
+/// what is not `run`.
 Command parse_args(int argc, char** argv);
 
 }  // namespace catenary::cli

@@ -21,11 +21,12 @@ struct EncodedContinuation {
 /// One item, ready to be scored: a continuation a class.
 using Request = std::vector<EncodedContinuation>;
 
-/// Tokenizes context and continuation as one string and splits it at the length of the tokenized context. Spaces at the
-/// end of the context are counted to the continuation. An empty context becomes the tokenizer's BOS (or EOS where it
-/// has none). This is the convention of EleutherAI/lm-evaluation-harness (`_encode_pair` in lm_eval/api/model.py).
-/// Others tokenize the two strings apart: then a token never spans the border, and scores differ where it would. Throws
-/// DataError where nothing is left for the continuation, or before it.
+/// Tokenizes context and continuation as one string and splits it at the length of the tokenized context. White space
+/// (ASCII) at the end of the context is counted to the continuation. An empty context becomes the tokenizer's BOS (or
+/// EOS where it has none). This is the convention of EleutherAI/lm-evaluation-harness (`_encode_pair` in
+/// lm_eval/api/model.py). Others tokenize the two strings apart: then a token never spans the border, and scores differ
+/// where it would. The tokenizer must not append special tokens to a text. Throws DataError where nothing is left for
+/// the continuation, or before it.
 Request encode_request(const tokenizer::Tokenizer& tokenizer, std::string_view context,
                        const std::vector<std::string>& continuations);
 
@@ -42,8 +43,9 @@ struct Batch {
   std::vector<Target> targets;  // by request, class and position
 };
 
-/// Packs requests in order, a new batch whenever another request would take one past `max_tokens` (a longer request has
-/// a batch of its own). Depends on the requests alone.
+/// Packs requests in order, a new batch whenever another request would take one past `max_tokens`. A request that is
+/// longer by itself is cut between classes; a sequence that is longer has a batch of its own. Depends on the requests
+/// alone.
 std::vector<Batch> make_batches(std::span<const Request> requests, std::int64_t max_tokens);
 
 }  // namespace catenary::engine

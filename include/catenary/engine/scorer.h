@@ -20,6 +20,7 @@ inline constexpr std::int64_t kMaxBatchTokens = 1024;
 
 /// Log-likelihood of each continuation given its context, in nats: the sum over the continuation's tokens of
 /// log p(token | everything before it), log-softmax in float32, sum in float64. Greedy where each token is the argmax.
+/// A log-likelihood that is not finite (weights or activations overflowed) is returned as it is.
 /// Same requests, same bits (for the same device kind, dtype and number of threads). Throws DataError for a request
 /// that the model cannot take. Source: loglikelihood in EleutherAI/lm-evaluation-harness,
 /// lm_eval/models/huggingface.py.

@@ -14,7 +14,7 @@ struct ClassificationMetrics {
   double total_probability = 0;  // Σ p over the classes: how much of the model's mass the classes cover
 };
 
-/// `log_likelihoods` in nats, one a class, at least two; `answer_index` into them.
+/// `log_likelihoods` in nats, one a class, at least two, all finite; `answer_index` into them.
 ClassificationMetrics classification_metrics(std::span<const double> log_likelihoods, std::int32_t answer_index);
 
 }  // namespace catenary::task

@@ -54,6 +54,13 @@ Json to_json(const std::optional<analysis::Effect>& effect) {
       {"from_scale", effect->from_scale}, {"to_scale", effect->to_scale}, {"difference", to_json(effect->difference)}};
 }
 
+Json to_json(const std::optional<analysis::Arms>& arms) {
+  if (!arms) return {};
+  return {{"split_scale", arms->split_scale},
+          {"slope_before", to_json(std::optional(arms->slope_before))},
+          {"slope_after", to_json(std::optional(arms->slope_after))}};
+}
+
 Json to_json(const Judged& judged) {
   const auto& [ladder, judgement] = judged;
   Json json{{"task", ladder.task},
@@ -66,6 +73,7 @@ Json to_json(const Judged& judged) {
             {"selected_curve", judgement.selected ? Json(to_string(*judgement.selected)) : Json()},
             {"slope_per_decade", to_json(judgement.slope_per_decade)},
             {"turning_point", to_json(judgement.turning_point)},
+            {"arms", to_json(judgement.arms)},
             {"smallest_to_largest", to_json(judgement.smallest_to_largest)},
             {"smallest_to_extremal", to_json(judgement.smallest_to_extremal)},
             {"extremal_to_largest", to_json(judgement.extremal_to_largest)},
@@ -205,11 +213,17 @@ std::string points_csv(const std::vector<Judged>& judged) {
   return csv;
 }
 
+// Beside it first, then renamed: a full disk must not cost an older file.
 void write_file(const std::filesystem::path& path, const std::string& content) {
-  std::ofstream file(path, std::ios::binary);
+  const std::filesystem::path partial = path.string() + ".partial";
+  std::ofstream file(partial, std::ios::binary);
   file << content;
   file.close();
-  if (!file) throw Error(fmt::format("{}: cannot be written", path.string()));
+  std::error_code failed;
+  if (file) std::filesystem::rename(partial, path, failed);
+  if (file && !failed) return;
+  std::filesystem::remove(partial, failed);
+  throw Error(fmt::format("{}: cannot be written", path.string()));
 }
 
 }  // namespace
@@ -229,7 +243,9 @@ int fit(const FitArgs& args) {
   Json json{{"sweep", store.layout().sweep_name}, {"curves", Json::array()}};
   for (const Judged& one : judged) json["curves"].push_back(to_json(one));
   if (args.output) {
-    std::filesystem::create_directories(*args.output);
+    std::error_code failed;
+    std::filesystem::create_directories(*args.output, failed);
+    if (failed) throw Error(fmt::format("{}: {}", args.output->string(), failed.message()));
     write_file(*args.output / "points.csv", points_csv(judged));
     write_file(*args.output / "fit.json", json.dump(2) + "\n");
   }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <variant>
@@ -39,5 +40,10 @@ struct Dispatch {
 
 int main(int argc, char** argv) {
   using namespace catenary::cli;
-  return guard([&] { return std::visit(Dispatch{argv}, parse_args(argc, argv)); });
+  return guard([&] {
+    const int code = std::visit(Dispatch{argv}, parse_args(argc, argv));
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      throw catenary::Error("standard output cannot be written");
+    return code;
+  });
 }

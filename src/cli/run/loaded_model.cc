@@ -11,6 +11,7 @@ namespace catenary::cli {
 
 engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, std::int64_t count,
                                   const spec::ConditionSpec& condition) const {
+  const std::int64_t max_tokens = decoder_.config().max_position_embeddings;
   std::vector<engine::Request> requests;
   for (std::int64_t i = first; i < first + count; ++i) {
     const auto& classes = task.items[static_cast<std::size_t>(i)].classes;
@@ -18,6 +19,13 @@ engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, st
       requests.push_back(engine::encode_request(tokenizer_, task::build_context(task, i, condition), classes));
     } catch (const DataError& e) {
       throw DataError(fmt::format("item {}: {}", i, e.what()));
+    }
+    for (const auto& continuation : requests.back()) {
+      const std::int64_t num_fed = std::ssize(continuation.tokens) - 1;
+      if (num_fed <= max_tokens) continue;
+      throw DataError(
+          fmt::format("item {}: the prompt with its continuation has {} tokens to feed, and the model's context is {}",
+                      i, num_fed, max_tokens));
     }
   }
   engine::Scores scores = engine::score(decoder_, requests);

@@ -8,6 +8,7 @@
 #include "catenary/task/task_reader.h"
 #include "catenary/tokenizer/tokenizer.h"
 #include "catenary/weights/checkpoint.h"
+#include "cli/study.h"
 
 namespace catenary::cli {
 
@@ -15,9 +16,11 @@ namespace catenary::cli {
 class LoadedModel {
  public:
   LoadedModel(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device)
-      : tokenizer_(tokenizer::Tokenizer::open(checkpoint)), decoder_(checkpoint, dtype, device) {}
+      : tokenizer_(open_tokenizer(checkpoint)), decoder_(checkpoint, dtype, device) {}
 
-  /// Scores items [first, first + count) of the task file under a condition.
+  /// Scores items [first, first + count) of the task file under a condition. Throws DataError that names the item if
+  /// one cannot be scored: too long for the model's context, a token that is not in its vocabulary, a log-likelihood
+  /// that is not finite.
   engine::Scores score(const task::Task& task, std::int64_t first, std::int64_t count,
                        const spec::ConditionSpec& condition) const;
 

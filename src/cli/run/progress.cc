@@ -18,6 +18,12 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
+// Draws the terminal's last line anew. A terminal that is gone is no reason to end a sweep, so nothing is checked.
+void show_line(const std::string& text) {
+  std::fputs(("\r\033[K" + text).c_str(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 Progress::Progress(const std::vector<spec::ItemRange>& ranges, const std::vector<scheduler::PendingRange>& pending)
@@ -36,15 +42,14 @@ void Progress::report(const scheduler::SweepProgress& now, std::size_t range_ind
                                        duration_text(static_cast<double>(num_items_ - num_items_done_) / rate),
                                        now.num_failed > 0 ? fmt::format(", {} ranges failed", now.num_failed) : "");
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}", line);
-    std::fflush(stderr);
+    show_line(line);
   } else {
     log::info(line);
   }
 }
 
 void Progress::finish(const scheduler::SweepProgress& end) {
-  if (terminal_ && last_shown_ != start_) fmt::print(stderr, "\r\033[K");
+  if (terminal_ && last_shown_ != start_) show_line("");
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   log::info(fmt::format("{} of {} item ranges done in {}{}", end.num_done, end.num_ranges, duration_text(seconds),
                         end.num_failed > 0 ? fmt::format(", {} failed", end.num_failed) : ""));

@@ -1,19 +1,22 @@
 #include "cli/run/run.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <memory>
+#include <exception>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "catenary/base/error.h"
+#include "catenary/base/hash.h"
 #include "catenary/base/log.h"
-#include "cli/study.h"
 #include "catenary/model/device.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/parallel/mpi_environment.h"
@@ -25,25 +28,43 @@
 #include "cli/run/progress.h"
 #include "cli/run/stop_signal.h"
 #include "cli/run/threads.h"
+#include "cli/study.h"
 
 namespace catenary::cli {
 namespace {
 
 using parallel::Communicator;
 
-// Each rank reads its part of the ladder; all get all.
-std::vector<ModelFingerprint> fingerprint_together(const Communicator& world,
-                                                   const std::vector<weights::Checkpoint>& checkpoints) {
+// Ranks that read other files than rank 0, from folders of the same name on other hosts, would lay out another store.
+void check_same_inputs(const Communicator& world, const Study& study) {
+  Hasher hasher;
+  hasher.add(study.spec.text);
+  for (const task::Task& task : study.tasks) hasher.add(task.fingerprint);
+  for (const weights::Checkpoint& checkpoint : study.checkpoints) {
+    hasher.add(static_cast<std::uint64_t>(checkpoint.num_parameters()));
+  }
+  const auto all = world.all_gather(hasher.hex());
+  const auto other = std::find_if(all.begin(), all.end(), [&](const std::string& hash) { return hash != all[0]; });
+  if (other == all.end()) return;
+  throw SpecError(fmt::format(
+      "rank {} reads another spec, task or model than rank 0; all must lie on a file system that all ranks share",
+      other - all.begin()));
+}
+
+// Each rank reads its part of the ladder; all get all. Nothing if somebody was asked to stop meanwhile.
+std::optional<std::vector<ModelFingerprint>> fingerprint_together(const Communicator& world,
+                                                                  const std::vector<weights::Checkpoint>& checkpoints) {
   const auto size = static_cast<std::size_t>(world.size());
   const auto rank = static_cast<std::size_t>(world.rank());
   std::string own;
   parallel::agree(world, [&] {
-    for (std::size_t i = rank; i < checkpoints.size(); i += size) {
+    for (std::size_t i = rank; i < checkpoints.size() && !stop_signal_received(); i += size) {
       const ModelFingerprint fingerprint = fingerprint_of(checkpoints[i]);
       own += fingerprint.weights + fingerprint.tokenizer;
     }
   });
   const auto all = world.all_gather(own);
+  if (world.sum(stop_signal_received() ? 1 : 0) > 0) return std::nullopt;
   constexpr std::size_t kDigits = 32;
   std::vector<ModelFingerprint> fingerprints;
   for (std::size_t i = 0; i < checkpoints.size(); ++i) {
@@ -83,30 +104,64 @@ class RangeRunner {
       : study_(study), layout_(layout), device_(device) {}
 
   spec::RangeResult run(const spec::ItemRange& range) {
-    const spec::WorkUnit& unit = layout_.units[static_cast<std::size_t>(range.unit_index)];
-    const auto model_index = static_cast<std::size_t>(unit.model_index);
-    if (model_index != model_index_ || !model_) {
-      model_.reset();  // before the next one is loaded: two may not fit
-      model_ = std::make_unique<LoadedModel>(study_.checkpoints[model_index], study_.spec.dtype, device_);
-      model_index_ = model_index;
-    }
-    const task::Task& task = study_.tasks[static_cast<std::size_t>(unit.task_index)];
-    const auto start = std::chrono::steady_clock::now();
-    engine::Scores scores = model_->score(task, task.first + range.first_item, range.num_items,
+    try {
+      const spec::WorkUnit& unit = layout_.units[static_cast<std::size_t>(range.unit_index)];
+      const LoadedModel& model = load(unit.model_index);
+      const task::Task& task = study_.tasks[static_cast<std::size_t>(unit.task_index)];
+      const auto start = std::chrono::steady_clock::now();
+      engine::Scores scores = model.score(task, task.first + range.first_item, range.num_items,
                                           study_.spec.conditions[static_cast<std::size_t>(unit.condition_index)]);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    return {.items = std::move(scores.items),
-            .error = "",
-            .seconds = seconds.count(),
-            .num_tokens_fed = scores.num_tokens_fed};
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      return {.items = std::move(scores.items),
+              .error = "",
+              .seconds = seconds.count(),
+              .num_tokens_fed = scores.num_tokens_fed};
+    } catch (const c10::Error& e) {
+      throw Error(e.what_without_backtrace());
+    }
   }
 
  private:
+  // A model that could not be loaded is not tried again for each of its ranges.
+  const LoadedModel& load(std::int32_t model_index) {
+    if (model_index_ != model_index) {
+      model_.reset();  // before the next one is loaded: two may not fit
+      model_index_ = model_index;
+      load_problem_ = nullptr;
+      try {
+        model_.emplace(study_.checkpoints[static_cast<std::size_t>(model_index)], study_.spec.dtype, device_);
+      } catch (...) {
+        load_problem_ = std::current_exception();
+      }
+    }
+    if (load_problem_) std::rethrow_exception(load_problem_);
+    return *model_;
+  }
+
   const Study& study_;
   const store::Layout& layout_;
   at::Device device_;
-  std::size_t model_index_ = 0;
-  std::unique_ptr<LoadedModel> model_;
+  std::int32_t model_index_ = -1;
+  std::optional<LoadedModel> model_;
+  std::exception_ptr load_problem_;
+};
+
+// Tells of a failed unit once, not for each of its ranges.
+class FailureLog {
+ public:
+  explicit FailureLog(const store::Layout& layout) : layout_(layout) {}
+
+  void add(std::int32_t unit_index, const std::string& error) {
+    if (!told_.insert(unit_index).second) return;
+    const spec::WorkUnit& unit = layout_.units[static_cast<std::size_t>(unit_index)];
+    log::warning(fmt::format("{} x {} x {} failed: {}", layout_.models[static_cast<std::size_t>(unit.model_index)].name,
+                             layout_.tasks[static_cast<std::size_t>(unit.task_index)].name,
+                             layout_.conditions[static_cast<std::size_t>(unit.condition_index)].name, error));
+  }
+
+ private:
+  const store::Layout& layout_;
+  std::set<std::int32_t> told_;
 };
 
 // A rank that computed with other numerics than the rest would make the stored values depend on who computed them.
@@ -126,48 +181,55 @@ store::Numerics agreed_numerics(const Communicator& world, const Study& study, a
   return numerics;
 }
 
-int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
+int run_on_all_ranks(const Communicator& world, const RunArgs& args, bool& store_is_open) {
+  listen_for_stop_signals();
   std::optional<Study> study;
   std::optional<at::Device> device;
+  int num_threads = 1;
+  store::Numerics numerics;
   parallel::agree(world, [&] {
     study = read_study(args.spec);
     device = model::choose_device(args.compute.device, world.local_rank());
   });
-  int num_threads = 1;
   parallel::agree(world, [&] { num_threads = threads_per_rank(args.compute.num_threads, &world); });
+  parallel::agree(world, [&] {
+    check_same_inputs(world, *study);
+    numerics = agreed_numerics(world, *study, *device, num_threads);
+  });
   model::set_num_threads(num_threads);
-  const auto numerics = agreed_numerics(world, *study, *device, num_threads);
-  const store::Layout layout =
-      make_layout(*study, fingerprint_together(world, study->checkpoints), numerics, provenance_of_rank_0(world));
+  const auto fingerprints = fingerprint_together(world, study->checkpoints);
+  if (!fingerprints) {
+    log::info("stopped before the first item; run the same command again");
+    return kExitStoppedEarly;
+  }
+  const store::Layout layout = make_layout(*study, *fingerprints, numerics, provenance_of_rank_0(world));
 
   store::Writer writer = store::Writer::open(world, args.store, layout);
+  store_is_open = true;
   const auto pending = pending_ranges(writer, layout);
+  const auto plural = [](std::int64_t n) { return n == 1 ? "" : "s"; };
   log::info(fmt::format(
-      "{} {}: {} models x {} tasks x {} conditions, {} of {} item ranges to do; {} rank{} on {}, {} thread{} each",
-      writer.resumed() ? "going on with" : "writing", args.store.string(), layout.models.size(), layout.tasks.size(),
-      layout.conditions.size(), pending.size(), writer.ranges().size(), world.size(), world.size() == 1 ? "" : "s",
-      numerics.device_kind, num_threads, num_threads == 1 ? "" : "s"));
+      "{} {}: {} model{} x {} task{} x {} condition{}, {} of {} item ranges to do; {} rank{} on {}, {} thread{} each",
+      writer.resumed() ? "going on with" : "writing", args.store.string(), layout.models.size(),
+      plural(std::ssize(layout.models)), layout.tasks.size(), plural(std::ssize(layout.tasks)),
+      layout.conditions.size(), plural(std::ssize(layout.conditions)), pending.size(), writer.ranges().size(),
+      world.size(), plural(world.size()), numerics.device_kind, num_threads, plural(num_threads)));
 
-  listen_for_stop_signals();
   RangeRunner runner(*study, layout, *device);
+  FailureLog failures(layout);
   Progress progress(writer.ranges(), pending);
-  const scheduler::SweepProgress end = run_sweep(
-      world, pending,
-      {.run = [&](std::size_t i) { return runner.run(writer.ranges()[i]); },
-       .record =
-           [&](std::size_t i, const spec::RangeResult& result) {
-             if (!result.error.empty()) {
-               const spec::WorkUnit& unit = layout.units[static_cast<std::size_t>(writer.ranges()[i].unit_index)];
-               log::warning(fmt::format(
-                   "{} x {} x {} failed: {}", layout.models[static_cast<std::size_t>(unit.model_index)].name,
-                   layout.tasks[static_cast<std::size_t>(unit.task_index)].name,
-                   layout.conditions[static_cast<std::size_t>(unit.condition_index)].name, result.error));
-             }
-             writer.write(i, result);
-           },
-       .stop_requested = stop_signal_received,
-       .progress = [&](const scheduler::SweepProgress& now, std::size_t i) { progress.report(now, i); }});
+  const scheduler::SweepProgress end =
+      run_sweep(world, pending,
+                {.run = [&](std::size_t i) { return runner.run(writer.ranges()[i]); },
+                 .record =
+                     [&](std::size_t i, const spec::RangeResult& result) {
+                       if (!result.error.empty()) failures.add(writer.ranges()[i].unit_index, result.error);
+                       writer.write(i, result);
+                     },
+                 .stop_requested = stop_signal_received,
+                 .progress = [&](const scheduler::SweepProgress& now, std::size_t i) { progress.report(now, i); }});
   writer.close();
+  store_is_open = false;
   progress.finish(end);
   if (end.stopped) {
     log::info("stopped early; run the same command again to go on");
@@ -186,14 +248,25 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
 int run(const RunArgs& args) {
   std::optional<parallel::MpiEnvironment> mpi;
   std::optional<Communicator> world;
+  bool store_is_open = false;
+  bool returned = false;
   const int code = guard(
       [&] {
         mpi.emplace();
         world.emplace(Communicator::world());
         log::set_rank(world->rank(), world->size());
-        return run_on_all_ranks(*world, args);
+        const int exit_code = run_on_all_ranks(*world, args, store_is_open);
+        returned = true;
+        return exit_code;
       },
-      [&] { return !world || world->rank() == 0; });
+      // What all know of, rank 0 says. What one rank alone met, that rank says.
+      [&] { return !world || world->rank() == 0 || !world->failed_together(); });
+  if (!returned && world && (store_is_open || !world->failed_together())) {
+    // MPI_Finalize would wait for ranks that know nothing of this, or have HDF5 close the file collectively and write
+    // again.
+    if (world->failed_together()) world->barrier();  // rank 0 has said what happened
+    parallel::MpiEnvironment::abort(code);
+  }
   world.reset();
   return code;
 }
