@@ -28,6 +28,36 @@ std::uint64_t estimate_num_bytes(const Tables& tables) {
   return num_bytes;
 }
 
+/// Texts are padded with zero bytes, so one with a zero byte in it would be read back shorter than it is.
+void check_texts(const std::filesystem::path& path, const Layout& layout, const Tables& tables) {
+  Problems problems;
+  const auto check_text = [&](std::string_view where, std::string_view text) {
+    if (text.find('\0') == std::string_view::npos) return;
+    problems.add(
+        fmt::format("{}: {}: its text has the character NUL (\\u0000), which no store can hold", path.string(), where));
+  };
+  const auto check_attribute = [&](std::string_view name, std::string_view text) {
+    check_text(fmt::format("attribute {}", name), text);
+    if (text.size() <= kMaxAttributeBytes) return;
+    problems.add(fmt::format("{}: attribute {}: its text has {} bytes, but a store can hold {} there", path.string(),
+                             name, text.size(), kMaxAttributeBytes));
+  };
+  check_attribute("sweep_name", layout.sweep_name);
+  check_attribute("dtype", layout.numerics.dtype);
+  check_attribute("device_kind", layout.numerics.device_kind);
+  check_attribute("catenary_version", layout.provenance.catenary_version);
+  check_attribute("libtorch_version", layout.provenance.libtorch_version);
+  check_attribute("host", layout.provenance.host);
+  check_attribute("created", layout.provenance.created);
+  for_each_column(tables, [&]<class T>(const ColumnInfo& info, const std::vector<T>& rows) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        check_text(fmt::format("dataset /{}, row {}", info.path, i), rows[i]);
+    }
+  });
+  problems.throw_if_any<StoreError>();
+}
+
 /// HDF5 does not come through a full disk in one piece, so the disk is asked before.
 void check_space(const std::filesystem::path& path, std::uint64_t num_bytes) {
   const Descriptor descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
@@ -86,6 +116,7 @@ void write_file(const std::filesystem::path& path, const Layout& layout, const s
 
 void create_store(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
                   const FileIdentity& identity) {
+  check_texts(path, layout, tables_of(layout, ranges));
   std::filesystem::path unfinished = path;
   unfinished += ".tmp";
   try {

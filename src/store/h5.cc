@@ -183,7 +183,7 @@ RawColumn RawColumn::create(const H5File& file, const ColumnInfo& info, TypeHand
   const PropertiesHandle properties = make_properties(H5P_DATASET_CREATE, subject);
   h5_check(H5Pset_layout(properties.get(), H5D_CONTIGUOUS), subject);
   h5_check(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), subject);
-  h5_check(H5Pset_fill_value(properties.get(), type.get(), fill), subject);
+  if (fill != nullptr) h5_check(H5Pset_fill_value(properties.get(), type.get(), fill), subject);
   h5_check(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_ALLOC), subject);
   h5_check(H5Pset_obj_track_times(properties.get(), false), subject);  // so that the same sweep makes the same bytes
   DatasetHandle dataset(h5_check(H5Dcreate2(file.id(), std::string(info.path).c_str(), type.get(), space.get(),
@@ -266,8 +266,8 @@ void create_text_column(const H5File& file, const ColumnInfo& info, const std::v
   const std::size_t width = text_width(texts);
   std::string bytes(texts.size() * width, '\0');
   for (std::size_t i = 0; i < texts.size(); ++i) texts[i].copy(bytes.data() + i * width, width);
-  const std::string fill(width, '\0');
-  RawColumn::create(file, info, text_type(width), texts.size(), fill.data()).write(0, texts.size(), bytes.data());
+  // A fill value lies in the object header, which has no room for 64 KB.
+  RawColumn::create(file, info, text_type(width), texts.size(), nullptr).write(0, texts.size(), bytes.data());
 }
 
 std::vector<std::string> read_text_column(const H5File& file, std::string_view path) {

@@ -111,7 +111,7 @@ TypeHandle type_of() {
 class RawColumn {
  public:
   RawColumn() = default;
-  /// Lays the column out in the file and fills it with `fill` (the bytes of one row).
+  /// Lays the column out in the file and fills it with `fill` (the bytes of one row; zero bytes if null).
   static RawColumn create(const H5File& file, const ColumnInfo& info, TypeHandle type, std::size_t num_rows,
                           const void* fill);
   /// Throws StoreError unless the dataset is one-dimensional and contiguous, and all of it is in the file.
@@ -182,6 +182,9 @@ class Column {
 std::size_t text_width(const std::vector<std::string>& texts);
 void create_text_column(const H5File& file, const ColumnInfo& info, const std::vector<std::string>& texts);
 std::vector<std::string> read_text_column(const H5File& file, std::string_view path);
+
+/// HDF5 keeps an attribute in an object header, which has room for 64 KB, and what else is in it.
+inline constexpr std::size_t kMaxAttributeBytes = 60'000;
 
 /// `parent` is a file, group or dataset.
 void write_attribute(hid_t parent, const char* name, std::string_view text, std::string_view subject);
