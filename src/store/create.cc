@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -58,21 +59,49 @@ void check_texts(const std::filesystem::path& path, const Layout& layout, const 
   problems.throw_if_any<StoreError>();
 }
 
-/// HDF5 does not come through a full disk in one piece, so the disk is asked before.
-void check_space(const std::filesystem::path& path, std::uint64_t num_bytes) {
-  const Descriptor descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-  if (!descriptor || (::fallocate(descriptor.get(), 0, 0, static_cast<off_t>(num_bytes)) != 0 && errno != EOPNOTSUPP)) {
-    throw StoreError(fmt::format("{}: {} (the store takes {:.1f} MB)", path.string(), std::strerror(errno),
-                                 static_cast<double>(num_bytes) / 1e6));
+/// A file of a name that nobody has, beside the store. Removed at the end of its life, unless it got the store's name.
+class UnfinishedFile {
+ public:
+  explicit UnfinishedFile(const std::filesystem::path& store) {
+    for (int i = 1; !descriptor_; ++i) {
+      path_ = store;
+      path_ += fmt::format(".tmp-{}", i);
+      descriptor_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      if (!descriptor_ && errno != EEXIST) {
+        throw StoreError(fmt::format("{}: cannot be made: {}", store.string(), std::strerror(errno)));
+      }
+    }
   }
-}
+  ~UnfinishedFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  UnfinishedFile(const UnfinishedFile&) = delete;
+  UnfinishedFile& operator=(const UnfinishedFile&) = delete;
 
-void write_file(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
-                const FileIdentity& identity) {
-  const Tables tables = tables_of(layout, ranges);
-  check_space(path, estimate_num_bytes(tables));
-  H5File file = H5File::create(path);
+  const std::filesystem::path& path() const { return path_; }
 
+  /// HDF5 does not come through a full disk in one piece, so the disk is asked before.
+  void take_space(const std::filesystem::path& store, std::uint64_t num_bytes) const {
+    if (::fallocate(descriptor_.get(), 0, 0, static_cast<off_t>(num_bytes)) == 0 || errno == EOPNOTSUPP) return;
+    const std::string reason = errno == ENOSPC   ? "the disk is full"
+                               : errno == EDQUOT ? "the disk quota is used up"
+                                                 : std::strerror(errno);
+    throw StoreError(fmt::format("{}: {}: the store needs {} bytes", store.string(), reason, num_bytes));
+  }
+
+  void rename_to(const std::filesystem::path& store) {
+    if (::rename(path_.c_str(), store.c_str()) != 0) {
+      throw StoreError(fmt::format("{}: cannot be made: {}", store.string(), std::strerror(errno)));
+    }
+    path_.clear();
+  }
+
+ private:
+  std::filesystem::path path_;
+  Descriptor descriptor_;
+};
+
+void write_file(H5File file, const Layout& layout, const Tables& tables, const FileIdentity& identity) {
   const auto attribute = [&file](const char* name, const auto& value) {
     write_attribute(file.id(), name, value, file.subject(fmt::format("attribute {}", name)));
   };
@@ -105,7 +134,7 @@ void write_file(const std::filesystem::path& path, const Layout& layout, const s
       Column<T>::create(file, info, rows.size(), T{}).write(0, rows);
     }
   });
-  for_each_result_column(ranges.size(), num_score_rows(tables),
+  for_each_result_column(tables.ranges.unit_index.size(), num_score_rows(tables),
                          [&file]<class T>(const ResultInfo<T>& column, std::size_t num_rows) {
                            Column<T>::create(file, column.info, num_rows, column.pending);
                          });
@@ -116,19 +145,15 @@ void write_file(const std::filesystem::path& path, const Layout& layout, const s
 
 void create_store(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
                   const FileIdentity& identity) {
-  check_texts(path, layout, tables_of(layout, ranges));
-  std::filesystem::path unfinished = path;
-  unfinished += ".tmp";
-  try {
-    write_file(unfinished, layout, ranges, identity);
-    sync_to_disk(unfinished);
-    std::filesystem::rename(unfinished, path);
-    sync_to_disk(std::filesystem::absolute(path).parent_path());
-  } catch (const std::exception& e) {
-    std::error_code ignored;
-    std::filesystem::remove(unfinished, ignored);
-    throw StoreError(e.what());
-  }
+  check_folder(path);
+  const Tables tables = tables_of(layout, ranges);
+  check_texts(path, layout, tables);
+  UnfinishedFile unfinished(path);
+  unfinished.take_space(path, estimate_num_bytes(tables));
+  write_file(H5File::create(unfinished.path(), path.string()), layout, tables, identity);
+  sync_to_disk(unfinished.path(), path);
+  unfinished.rename_to(path);
+  sync_to_disk(std::filesystem::absolute(path).parent_path(), path);
 }
 
 }  // namespace catenary::store

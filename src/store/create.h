@@ -17,8 +17,9 @@ struct FileIdentity {
 };
 
 /// Independent; one process makes the file. Makes `path` with all ranges pending, all at once: until it is complete and
-/// on the disk it is called `PATH.tmp`. Space for all results is taken, so a disk that is too small is found out here.
-/// Throws StoreError; then nothing is left behind.
+/// on the disk it is called `PATH.tmp-1`, or the next number that no file has. Space for all results is taken, so a
+/// disk that is too small is found out here. Throws StoreError, also where a text of the layout cannot be stored (one
+/// with a NUL, a sweep name of over 60,000 bytes); then nothing is left behind.
 void create_store(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
                   const FileIdentity& identity = {});
 

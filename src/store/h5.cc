@@ -104,10 +104,10 @@ void detail::log_close_failure() noexcept {
 
 // ---- files --------------------------------------------------------------------------------------------------------
 
-H5File H5File::create(const std::filesystem::path& path) {
+H5File H5File::create(const std::filesystem::path& path, std::string name) {
   prepare_library();
   H5File file;
-  file.name_ = path.string();
+  file.name_ = std::move(name);
   const PropertiesHandle access = file_access(file.name_);
   h5_check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), file.name_);
   file.handle_ = FileHandle(h5_check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), file.name_));

@@ -55,8 +55,9 @@ using PropertiesHandle = UniqueHandle<detail::H5Traits<H5Pclose>>;
 class H5File {
  public:
   H5File() = default;
-  /// Truncates what is there. Every piece of metadata carries a checksum (format of HDF5 1.8 and later).
-  static H5File create(const std::filesystem::path& path);
+  /// Truncates what is there; messages call it `name`. Every piece of metadata carries a checksum (format of HDF5 1.8
+  /// and later).
+  static H5File create(const std::filesystem::path& path, std::string name);
   enum class Access { kRead, kReadAndWrite };
   /// Independent, takes no lock. Throws StoreError if the path is not an HDF5 file.
   static H5File open(const std::filesystem::path& path, Access access = Access::kRead);

@@ -18,8 +18,13 @@
 namespace catenary::store {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& path) {
-  throw StoreError(fmt::format("{}: {}", path.string(), std::strerror(errno)));
+/// Catenary's own lock is an empty file. Anything else of that name is the user's, and must not be locked or removed.
+void check_is_lock(int descriptor, const std::filesystem::path& path, const std::filesystem::path& store) {
+  struct stat file {};
+  if (::fstat(descriptor, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0) return;
+  throw StoreError(
+      fmt::format("{}: {} is not a lock of Catenary's, which would be an empty file; move it away, or take another -o",
+                  store.string(), path.string()));
 }
 
 bool is_same_file(int descriptor, const std::filesystem::path& path) {
@@ -31,15 +36,36 @@ bool is_same_file(int descriptor, const std::filesystem::path& path) {
 
 }  // namespace
 
+void check_folder(const std::filesystem::path& store) {
+  if (store.empty()) throw StoreError("the store's path is empty");
+  if (!store.has_filename()) throw StoreError(fmt::format("{}: a folder, not a file's name", store.string()));
+  const std::filesystem::path folder = store.parent_path();
+  if (folder.empty()) return;
+  std::error_code error;
+  const auto status = std::filesystem::status(folder, error);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    throw StoreError(fmt::format("{}: the folder {} does not exist", store.string(), folder.string()));
+  }
+  if (error) throw StoreError(fmt::format("{}: the folder {}: {}", store.string(), folder.string(), error.message()));
+  if (!std::filesystem::is_directory(status)) {
+    throw StoreError(fmt::format("{}: {} is not a folder", store.string(), folder.string()));
+  }
+}
+
 void DescriptorTraits::close(int descriptor) noexcept {
   ::close(descriptor);
 }
 
 StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
+  check_folder(store);
   path_ += ".lock";
   do {
-    descriptor_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-    if (!descriptor_) fail(path_);
+    descriptor_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
+    if (!descriptor_) {
+      throw StoreError(fmt::format("{}: the store's lock, {}, cannot be made: {}", store.string(), path_.string(),
+                                   std::strerror(errno)));
+    }
+    check_is_lock(descriptor_.get(), path_, store);
     struct flock whole_file {};
     whole_file.l_type = F_WRLCK;
     whole_file.l_whence = SEEK_SET;
@@ -58,12 +84,13 @@ StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
 
 StoreLock::~StoreLock() {
   std::error_code ignored;
-  std::filesystem::remove(path_, ignored);
+  if (is_same_file(descriptor_.get(), path_)) std::filesystem::remove(path_, ignored);
 }
 
-void sync_to_disk(const std::filesystem::path& path) {
+void sync_to_disk(const std::filesystem::path& path, const std::filesystem::path& store) {
   const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!descriptor || ::fsync(descriptor.get()) != 0) fail(path);
+  if (descriptor && ::fsync(descriptor.get()) == 0) return;
+  throw StoreError(fmt::format("{}: cannot be put on the disk: {}", store.string(), std::strerror(errno)));
 }
 
 }  // namespace catenary::store

@@ -2,18 +2,24 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "catenary/base/error.h"
 #include "store/serial_store.h"
+#include "store/store_lock.h"
 #include "support/temporary_folder.h"
 
 namespace catenary::store {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class StoreCreate : public testing::Test {
  protected:
@@ -69,6 +75,58 @@ TEST_F(StoreCreate, a_sweep_name_that_no_attribute_can_hold_is_refused) {
               HasSubstr("study.h5: attribute sweep_name: its text has 70000 bytes, but a store "
                         "can hold 60000 there"));
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+TEST_F(StoreCreate, files_beside_the_store_are_left_alone) {
+  for (const char* name : {"study.h5.tmp", "study.h5.tmp-1", "study.h5.tmp-2", "study.h5.lock"}) {
+    folder_.write(name, "the user's");
+  }
+  create_store(path_, example_layout(), {});
+  EXPECT_THAT(names_in(folder_.path()),
+              ElementsAre("study.h5", "study.h5.lock", "study.h5.tmp", "study.h5.tmp-1", "study.h5.tmp-2"));
+  EXPECT_THAT(test::message_of<StoreError>([&] { StoreLock lock(path_); }),
+              HasSubstr("study.h5.lock is not a lock of Catenary's"));
+  for (const char* name : {"study.h5.tmp", "study.h5.tmp-1", "study.h5.tmp-2", "study.h5.lock"}) {
+    EXPECT_EQ(file_bytes(folder_.path() / name), "the user's");
+  }
+}
+
+TEST_F(StoreCreate, only_an_empty_file_is_a_lock) {
+  const auto lock_path = folder_.path() / "study.h5.lock";
+  ASSERT_EQ(::mkfifo(lock_path.c_str(), 0600), 0);
+  EXPECT_THROW(StoreLock lock(path_), StoreError);
+  std::filesystem::remove(lock_path);
+  std::filesystem::create_symlink(folder_.write("empty", ""), lock_path);
+  EXPECT_THROW(StoreLock lock(path_), StoreError);
+  EXPECT_TRUE(std::filesystem::is_symlink(lock_path));
+  std::filesystem::remove(lock_path);
+  folder_.write("study.h5.lock", "");  // as a killed sweep leaves it
+  { const StoreLock lock(path_); }
+  EXPECT_FALSE(std::filesystem::exists(lock_path));
+}
+
+TEST_F(StoreCreate, the_store_has_the_rights_that_the_umask_leaves) {
+  const mode_t before = ::umask(027);
+  create_store(path_, example_layout(), {});
+  ::umask(before);
+  EXPECT_EQ(std::filesystem::status(path_).permissions(), std::filesystem::perms(0640));
+}
+
+TEST_F(StoreCreate, a_path_where_no_file_can_be_is_told_in_words) {
+  const auto error_at = [](const std::filesystem::path& path) {
+    const std::string lock_error = test::message_of<StoreError>([&] { StoreLock lock(path); });
+    EXPECT_EQ(test::message_of<StoreError>([&] { create_store(path, example_layout(), {}); }), lock_error);
+    return lock_error;
+  };
+  EXPECT_EQ(error_at("nope/x.h5"), "nope/x.h5: the folder nope does not exist");
+  EXPECT_EQ(error_at(""), "the store's path is empty");
+  EXPECT_EQ(error_at("study/"), "study/: a folder, not a file's name");
+  const std::string file = folder_.write("file", "").string();
+  EXPECT_EQ(error_at(file + "/x.h5"), file + "/x.h5: " + file + " is not a folder");
+  const std::string folder = folder_.path().string();
+  const std::string long_path = folder + "/" + std::string(300, 'x');
+  EXPECT_THAT(test::message_of<StoreError>([&] { create_store(long_path, example_layout(), {}); }),
+              AllOf(StartsWith(long_path + ": "), HasSubstr("File name too long")));
 }
 
 }  // namespace

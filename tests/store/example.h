@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,13 @@ inline std::int64_t num_items(const Layout& layout) {
     count += std::ssize(layout.tasks[static_cast<std::size_t>(unit.task_index)].items);
   }
   return count;
+}
+
+/// The names in a folder, sorted.
+inline std::set<std::string> names_in(const std::filesystem::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.insert(entry.path().filename().string());
+  return names;
 }
 
 inline std::string file_bytes(const std::filesystem::path& path) {
