@@ -138,6 +138,7 @@ void write_file(H5File file, const Layout& layout, const Tables& tables, const F
                          [&file]<class T>(const ResultInfo<T>& column, std::size_t num_rows) {
                            Column<T>::create(file, column.info, num_rows, column.pending);
                          });
+  file.flush();
   file.close();
 }
 

@@ -149,8 +149,11 @@ std::string H5File::subject(std::string_view what) const {
   return fmt::format("{}: {}", name_, what);
 }
 
-void H5File::close() {
+void H5File::flush() {
   h5_check(H5Fflush(handle_.get(), H5F_SCOPE_GLOBAL), name_);
+}
+
+void H5File::close() {
   h5_check(H5Fclose(handle_.release()), name_);
 }
 

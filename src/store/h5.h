@@ -72,7 +72,9 @@ class H5File {
   /// No column of this file can hold more bytes.
   std::uint64_t num_bytes() const { return num_bytes_; }
 
-  /// Flushes and closes; collective if the file was opened so.
+  /// Collective if the file was opened so. To be called before `close`, for a close that fails leaves HDF5 confused.
+  void flush();
+  /// Collective if the file was opened so.
   void close();
   /// Leaves the file open until the process ends.
   void abandon() { static_cast<void>(handle_.release()); }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,6 +39,38 @@ std::string on_rank_0(const parallel::Communicator& communicator, Act act) {
   if (answer.front() == '-') throw StoreError(answer.substr(1));
   return answer.substr(1);
 }
+
+/// Collective. `find` returns what is wrong on this rank, or "", and may throw; if anything is wrong anywhere, all
+/// ranks throw the StoreError of the first such rank.
+template <class Find>
+void agree_that_nothing_is_wrong(const parallel::Communicator& communicator, Find find) {
+  std::string own;
+  try {
+    own = find();
+  } catch (const std::exception& e) {
+    own = e.what();
+    if (own.empty()) own = "error without a message";
+  }
+  for (const std::string& problem : communicator.all_gather(own)) {
+    if (!problem.empty()) throw StoreError(problem);
+  }
+}
+
+std::string stored_hash(const std::filesystem::path& path) {
+  return read_text_attribute(H5File::open(path), "layout_hash");
+}
+
+/// What is wrong with the store as this rank sees it; "" if it is the one that rank 0 sees.
+std::string problem_of_sight(int rank, const std::filesystem::path& path, const std::string& hash_of_rank_0) {
+  const std::string end = "; the store must lie on a file system that all ranks share";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return fmt::format("rank {} does not see {}{}", rank, path.string(), end);
+  if (stored_hash(path) == hash_of_rank_0) return "";
+  return fmt::format("rank {} sees another store at {} than rank 0{}", rank, path.string(), end);
+}
+
+/// Stores of this process that are open. Not a bool: tests have several.
+std::atomic<int> num_open = 0;
 
 /// The state of each range, as text for the broadcast; throws StoreError if the store is not this sweep's.
 std::string states_of(const std::filesystem::path& path, const Layout& layout,
@@ -85,7 +118,7 @@ struct Writer::State {
   ~State() {
     if (!file) return;
     // Closing is collective, and the other ranks may never come. What was written is in the file.
-    log::warning(fmt::format("{}: the store was not closed", path.string()));
+    if (lock) log::warning(fmt::format("{}: the store was not closed; what was written is in it", path.string()));
     file.abandon();
   }
 };
@@ -101,12 +134,20 @@ Writer Writer::open(const parallel::Communicator& communicator, const std::files
   State& s = *state;
   s.communicator = &communicator;
   s.path = path;
-  s.ranges = cut_into_ranges(layout);
-  Tables tables = tables_of(layout, s.ranges);
-  const std::string hash = layout_hash(layout, tables);
+  Tables tables;
+  std::string hash;
+  parallel::agree(communicator, [&] {
+    s.ranges = cut_into_ranges(layout);
+    tables = tables_of(layout, s.ranges);
+    hash = layout_hash(layout, tables);
+  });
   const std::string hash_of_rank_0 = communicator.broadcast(hash);
-  parallel::agree(communicator,
-                  [&] { check(hash == hash_of_rank_0, "the ranks opened a store with different layouts"); });
+  agree_that_nothing_is_wrong(communicator, [&]() -> std::string {
+    if (hash == hash_of_rank_0) return "";
+    return fmt::format(
+        "{}: rank {} was given another sweep than rank 0; start all ranks with the same spec, files and options",
+        path.string(), communicator.rank());
+  });
 
   const std::string states = on_rank_0(communicator, [&]() -> std::string {
     s.lock.emplace(path);
@@ -117,11 +158,19 @@ Writer Writer::open(const parallel::Communicator& communicator, const std::files
   s.resumed = states.front() == 'r';
   for (const char c : std::string_view(states).substr(1)) s.states.push_back(static_cast<RangeState>(c));
 
+  // A rank that cannot open the file would leave the others in the collective open.
+  const std::string hash_in_file = on_rank_0(communicator, [&] { return stored_hash(path); });
+  agree_that_nothing_is_wrong(communicator, [&] { return problem_of_sight(communicator.rank(), path, hash_in_file); });
+  ++num_open;
   parallel::agree(communicator, [&] {
     s.file = H5File::open_parallel(path, communicator.mpi_comm());
     s.range_writer.emplace(s.file, std::move(tables));
   });
   return Writer(std::move(state));
+}
+
+bool Writer::is_any_open() noexcept {
+  return num_open > 0;
 }
 
 bool Writer::resumed() const {
@@ -142,10 +191,15 @@ void Writer::write(std::size_t range_index, const spec::RangeResult& result) {
 void Writer::close() {
   State& s = *state_;
   check(static_cast<bool>(s.file), "a store that is closed twice");
+  // What fails on one rank must fail before the collective calls. A disk that refuses what the system took says so in
+  // fsync, which is each rank's own.
+  parallel::agree(*s.communicator, [&s] { sync_to_disk(s.path, s.path); });
   parallel::agree(*s.communicator, [&s] {
     s.range_writer.reset();
-    s.file.close();
+    s.file.flush();
   });
+  parallel::agree(*s.communicator, [&s] { s.file.close(); });
+  --num_open;
   s.lock.reset();
 }
 

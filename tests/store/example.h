@@ -50,6 +50,10 @@ inline Layout example_layout(int num_items = 150) {
 /// Items of the first task in the sweep that is killed: 132 ranges in all.
 inline constexpr int kKillTestItems = 2000;
 
+/// How the sweep on a failing disk ends, and how if nothing was open that would ask for it.
+inline constexpr int kFailingDiskExitCode = 7;
+inline constexpr int kNothingOpenExitCode = 8;
+
 /// The score that stands for item `item` of a unit: a function of nothing else.
 inline spec::ItemScore example_score(const Layout& layout, std::int32_t unit_index, std::int64_t item) {
   const auto& unit = layout.units[static_cast<std::size_t>(unit_index)];

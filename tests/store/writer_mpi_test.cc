@@ -256,6 +256,33 @@ TEST_F(StoreWriter, a_second_sweep_on_the_same_store_is_refused) {
   EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
 }
 
+TEST_F(StoreWriter, ranks_with_different_sweeps_are_refused) {
+  if (world_.size() == 1) GTEST_SKIP() << "needs another rank";
+  Layout layout = layout_;
+  if (world_.rank() == 1) layout.conditions[1].k = 6;
+  EXPECT_THAT(error_of_open(layout), HasSubstr("study.h5: rank 1 was given another sweep than rank 0"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_path_));
+}
+
+TEST_F(StoreWriter, a_store_that_one_rank_does_not_see_is_refused) {
+  if (world_.size() == 1) GTEST_SKIP() << "needs another rank";
+  const std::string end = "; the store must lie on a file system that all ranks share";
+  path_ = folder_path_ / (world_.rank() == 1 ? "elsewhere.h5" : "study.h5");
+  const auto elsewhere = (folder_path_ / "elsewhere.h5").string();
+  EXPECT_EQ(error_of_open(layout_), "rank 1 does not see " + elsewhere + end);
+  if (world_.rank() == 0) {
+    Layout other = layout_;
+    other.provenance.created = "another time";
+    create_store(elsewhere, other, {});
+  }
+  world_.barrier();
+  EXPECT_EQ(error_of_open(layout_), "rank 1 sees another store at " + elsewhere + " than rank 0" + end);
+  world_.barrier();
+  if (world_.rank() == 0) folder_->write("elsewhere.h5", "not a store");
+  world_.barrier();
+  EXPECT_THAT(error_of_open(layout_), HasSubstr("elsewhere.h5: not an HDF5 file"));
+}
+
 TEST_F(StoreWriter, a_folder_that_is_not_there_is_an_error_on_all_ranks) {
   path_ = folder_path_ / "missing" / "study.h5";
   EXPECT_THAT(error_of_open(layout_),

@@ -21,16 +21,25 @@ class Writer {
  public:
   /// Collective. Makes the store, or opens the one that is there to go on with it. `layout` is the same on all ranks.
   /// Throws StoreError (on all ranks): the path cannot be written; the file is not a store, is damaged, or of a newer
-  /// schema; it holds another sweep (says what differs) or other numerics; another process is writing it. An existing
-  /// file is never changed before it is known to be the same sweep. The communicator must outlive the Writer.
+  /// schema; it holds another sweep (says what differs) or other numerics; another process is writing it; a rank was
+  /// given another layout, or does not see the file. An existing file is never changed before it is known to be the
+  /// same sweep. The communicator must outlive the Writer.
   static Writer open(const parallel::Communicator& communicator, const std::filesystem::path& path,
                      const Layout& layout);
 
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
-  /// Independent. Without `close` (an exception, say) what was written is in the file; the file itself stays open until
-  /// the process ends, because closing it is collective and the other ranks may be elsewhere. Logs a warning.
+  /// Independent. Without `close` (an exception, say) what was written is in the file; the file itself stays open,
+  /// because closing it is collective and the other ranks may be elsewhere. Rank 0 logs a warning. See is_any_open.
   ~Writer();
+
+  /// Independent. True from the moment at which a store of this process was opened until it was closed without error.
+  /// While it is true the process must not reach MPI_Finalize: HDF5 closes there what is open, which is collective (the
+  /// process hangs if another rank is elsewhere) and crashes if the disk still refuses to be written. So a program that
+  /// ends by an exception says what there is to say, flushes its streams, and then, where this is true, ends with
+  /// MpiEnvironment::abort, or std::_Exit if it is the only rank. Nothing is lost by it: all that `write` returned from
+  /// is with the operating system.
+  static bool is_any_open() noexcept;
 
   /// Independent. True if the file was there and is continued.
   bool resumed() const;
@@ -44,7 +53,8 @@ class Writer {
   /// failed one only its reason and mark. Throws StoreError, with the range's mark as it was.
   void write(std::size_t range_index, const spec::RangeResult& result);
 
-  /// Collective. Puts everything on the disk and closes.
+  /// Collective. Puts everything on the disk and closes. Throws on all ranks if one cannot; then the store stays open
+  /// as without `close`.
   void close();
 
  private:
