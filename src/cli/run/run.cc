@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <optional>
@@ -181,7 +183,7 @@ store::Numerics agreed_numerics(const Communicator& world, const Study& study, a
   return numerics;
 }
 
-int run_on_all_ranks(const Communicator& world, const RunArgs& args, bool& store_is_open) {
+int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
   listen_for_stop_signals();
   std::optional<Study> study;
   std::optional<at::Device> device;
@@ -205,7 +207,6 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args, bool& store
   const store::Layout layout = make_layout(*study, *fingerprints, numerics, provenance_of_rank_0(world));
 
   store::Writer writer = store::Writer::open(world, args.store, layout);
-  store_is_open = true;
   const auto pending = pending_ranges(writer, layout);
   const auto plural = [](std::int64_t n) { return n == 1 ? "" : "s"; };
   log::info(fmt::format(
@@ -229,7 +230,6 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args, bool& store
                  .stop_requested = stop_signal_received,
                  .progress = [&](const scheduler::SweepProgress& now, std::size_t i) { progress.report(now, i); }});
   writer.close();
-  store_is_open = false;
   progress.finish(end);
   if (end.stopped) {
     log::info("stopped early; run the same command again to go on");
@@ -248,23 +248,24 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args, bool& store
 int run(const RunArgs& args) {
   std::optional<parallel::MpiEnvironment> mpi;
   std::optional<Communicator> world;
-  bool store_is_open = false;
   bool returned = false;
   const int code = guard(
       [&] {
         mpi.emplace();
         world.emplace(Communicator::world());
         log::set_rank(world->rank(), world->size());
-        const int exit_code = run_on_all_ranks(*world, args, store_is_open);
+        const int exit_code = run_on_all_ranks(*world, args);
         returned = true;
         return exit_code;
       },
       // What all know of, rank 0 says. What one rank alone met, that rank says.
       [&] { return !world || world->rank() == 0 || !world->failed_together(); });
-  if (!returned && world && (store_is_open || !world->failed_together())) {
+  if (!returned && world && (store::Writer::is_any_open() || !world->failed_together())) {
     // MPI_Finalize would wait for ranks that know nothing of this, or have HDF5 close the file collectively and write
     // again.
     if (world->failed_together()) world->barrier();  // rank 0 has said what happened
+    std::fflush(nullptr);
+    if (world->size() == 1) std::_Exit(code);
     parallel::MpiEnvironment::abort(code);
   }
   world.reset();
