@@ -165,6 +165,19 @@ class CommandsTest(unittest.TestCase):
         first.kill()
         first.communicate()
 
+    def test_a_disk_that_fails_ends_the_sweep_and_the_same_command_goes_on(self):
+        shim = os.environ.get("CATENARY_FAILING_DISK", str(BIN.parent / "tests" / "libfailing_disk.so"))
+        spec = self.spec()
+        undisturbed = self.folder / "undisturbed.h5"
+        self.check(run("run", spec, "-o", undisturbed, "--threads", 1), 0)
+        for ranks, failing in ((None, "all"), (2, "all"), (2, "0"), (2, "1")):
+            store = self.folder / f"{ranks}-{failing}.h5"
+            environment = dict(os.environ, LD_PRELOAD=shim, CATENARY_FAILING_FILE=str(store), CATENARY_FAILING_RANK=failing,
+                               CATENARY_FAILING_CALL="write", CATENARY_FAILING_AFTER="30")
+            self.check(run("run", spec, "-o", store, "--threads", 1, ranks=ranks, env=environment), 1, str(store))
+            self.check(run("run", spec, "-o", store, "--threads", 1), 0, "going on with")
+            self.assert_same_scores(undisturbed, store)
+
     def test_ranks_that_read_other_files_are_told_and_do_not_hang(self):
         a, b = self.spec("a.json"), self.spec("b.json", models=[{"name": "m", "path": str(DEMO / "models" / MODELS[0])}])
         command = [MPIEXEC]
