@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -155,6 +156,24 @@ class CommandsTest(unittest.TestCase):
         self.assertIn("the model's context is", status["failures"][0]["error"])
         self.check(run("run", spec, "-o", store, "--threads", 1), 3, "2 of 20 item ranges to do")
         self.check(run("fit", store), 0, "long zero_shot: without", "failed: ")
+
+    def test_a_damaged_range_is_told_and_computed_again(self):
+        store = self.folder / "s.h5"
+        self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0)
+        good = store.read_bytes()
+        line = next(json.loads(x) for x in run("score", DEMO / "models" / smallest_models(1)[0], DEMO / "tasks" / "negation.jsonl",
+                                               "--threads", 1, "--limit", 1).out.splitlines())
+        value = struct.pack("<d", line["class_logprobs"][0])
+        self.assertIn(value, good)
+        damaged = bytearray(good)
+        damaged[good.index(value)] ^= 1
+        store.write_bytes(damaged)
+        self.check(run("status", store), 0, "1 item ranges are damaged")
+        self.assertEqual(json.loads(run("status", store, "--json").out)["pending"], {"units": 1, "items": 64})
+        self.check(run("fit", store), 0, "damaged or not a number")
+        self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0, "1 of 40 item ranges to do")
+        self.check(run("status", store), 0)
+        self.assertEqual(json.loads(run("status", store, "--json").out)["damaged_ranges"], 0)
 
     def test_two_sweeps_on_one_store_do_not_mix(self):
         store = self.folder / "s.h5"

@@ -26,7 +26,8 @@ struct Summary {
   // A unit is failed if a range of it failed, else pending if one is pending, else done; items count by their range.
   Count done, failed, pending;
   std::vector<store::RangeState> unit_states;
-  double seconds = 0;  // of scoring, summed over ranks
+  std::size_t num_damaged = 0;  // ranges marked done whose checksum does not hold; they count as pending
+  double seconds = 0;           // of scoring, summed over ranks
   std::int64_t num_tokens_fed = 0;
 };
 
@@ -38,7 +39,11 @@ Summary summarise(const store::Reader& store) {
            : state == store::RangeState::kFailed ? summary.failed
                                                  : summary.pending;
   };
-  for (const store::StoredRange& range : store.ranges()) {
+  const auto damaged = store.verify();
+  summary.num_damaged = damaged.size();
+  for (std::size_t i = 0; i < store.ranges().size(); ++i) {
+    store::StoredRange range = store.ranges()[i];
+    if (std::binary_search(damaged.begin(), damaged.end(), i)) range.state = store::RangeState::kPending;
     count_of(range.state).items += range.range.num_items;
     if (range.state == store::RangeState::kDone) {
       summary.seconds += range.seconds;
@@ -81,6 +86,7 @@ void print_json(const store::Reader& store, const Summary& summary, const std::v
                               {"done", to_json(summary.done)},
                               {"failed", to_json(summary.failed)},
                               {"pending", to_json(summary.pending)},
+                              {"damaged_ranges", summary.num_damaged},
                               {"scoring_seconds", summary.seconds},
                               {"tokens_fed", summary.num_tokens_fed},
                               {"dtype", layout.numerics.dtype},
@@ -111,6 +117,11 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
                                row("failed", summary.failed),
                                row("pending", summary.pending)},
                               {1, 2}));
+  if (summary.num_damaged > 0) {
+    fmt::print(
+        "\n{} item ranges are damaged (their checksums do not hold); the next `catenary run` computes them again\n",
+        summary.num_damaged);
+  }
   if (summary.seconds > 0) {
     fmt::print("\n{} tokens through the models in {:.1f} s of scoring, {:.1f} items/s a rank\n", summary.num_tokens_fed,
                summary.seconds, static_cast<double>(summary.done.items) / summary.seconds);
