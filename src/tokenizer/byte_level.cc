@@ -1,5 +1,6 @@
 #include "tokenizer/byte_level.h"
 
+#include <fmt/format.h>
 #include <utf8proc.h>
 
 #include <array>
@@ -22,7 +23,35 @@ constexpr std::array<int, 0x144> kByteOfCodepoint = [] {
   return table;
 }();
 
+// Each byte's character in UTF-8, at most two bytes; the first is 0 where one is enough.
+constexpr std::array<std::array<char, 2>, 256> kCharOfByte = [] {
+  std::array<std::array<char, 2>, 256> table{};
+  for (std::size_t codepoint = 0; codepoint < kByteOfCodepoint.size(); ++codepoint) {
+    const int byte = kByteOfCodepoint[codepoint];
+    if (byte == kNoByte) continue;
+    auto& [first, second] = table[static_cast<std::size_t>(byte)];
+    if (codepoint >= 0x80) first = static_cast<char>(0xC0 | codepoint >> 6);
+    second = static_cast<char>(codepoint < 0x80 ? codepoint : 0x80 | (codepoint & 0x3F));
+  }
+  return table;
+}();
+
 }  // namespace
+
+std::string byte_token(unsigned char byte) {
+  return fmt::format("<0x{:02X}>", byte);
+}
+
+std::string byte_level_encode(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size() * 5 / 4);
+  for (const char byte : bytes) {
+    const auto [first, second] = kCharOfByte[static_cast<unsigned char>(byte)];
+    if (first != 0) text += first;
+    text += second;
+  }
+  return text;
+}
 
 std::optional<std::string> byte_level_decode(std::string_view token) {
   std::string bytes;

@@ -11,4 +11,10 @@ namespace catenary::tokenizer {
 /// src/encoder.py.
 std::optional<std::string> byte_level_decode(std::string_view token);
 
+/// The inverse: each byte as its character.
+std::string byte_level_encode(std::string_view bytes);
+
+/// SentencePiece's token of a byte: "<0x0A>".
+std::string byte_token(unsigned char byte);
+
 }  // namespace catenary::tokenizer

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "tokenizer/unicode.h"
+
 struct pcre2_real_code_8;  // PCRE2's compiled pattern
 
 namespace catenary::tokenizer {
@@ -46,5 +48,32 @@ class Regex {
   std::string pattern_;
   std::shared_ptr<const pcre2_real_code_8> code_;
 };
+
+/// A stretch of a text that a pattern matched, or that lies between two matches.
+struct Span {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  bool is_match = false;
+};
+
+/// Calls `sink` with spans that cover `text`. An empty match counts, unless it touches the match before it.
+template <class Sink>
+void for_each_span(const Regex& regex, std::string_view text, const Sink& sink) {
+  std::size_t covered = 0;
+  std::size_t from = 0;
+  std::optional<std::size_t> last_end;
+  while (from <= text.size()) {
+    const auto match = regex.find(text, from);
+    if (!match) break;
+    if (match->begin == match->end && last_end == match->end) {
+      from += from < text.size() ? char_length(text, from) : 1;
+      continue;
+    }
+    if (covered < match->begin) sink(Span{covered, match->begin, false});
+    sink(Span{match->begin, match->end, true});
+    last_end = covered = from = match->end;
+  }
+  if (covered < text.size()) sink(Span{covered, text.size(), false});
+}
 
 }  // namespace catenary::tokenizer

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/unicode.h"
@@ -26,6 +29,17 @@ namespace {
 constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;  // positions in a piece have 32 bits; NFC can triple a text
 
 using DecodeTable = std::vector<std::optional<std::string>>;
+
+// The bytes that a token of the vocabulary stands for.
+std::string text_of(const std::string& token, const TokenizerSpec& spec) {
+  if (spec.style == VocabStyle::kByteLevel) return byte_level_decode(token).value_or(token);
+  if (spec.byte_fallback && token.size() == 6 && token.starts_with("<0x")) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      if (token == byte_token(static_cast<unsigned char>(byte))) return std::string(1, static_cast<char>(byte));
+    }
+  }
+  return replace_all(token, kMetaspace, " ");
+}
 
 // What decode writes for each id. Throws DataError unless each id is one token's and the largest is in proportion.
 DecodeTable make_decode_table(const TokenizerSpec& spec) {
@@ -44,9 +58,11 @@ DecodeTable make_decode_table(const TokenizerSpec& spec) {
     if (index >= table.size()) table.resize(index + 1);
     table[index] = bytes;
   };
-  for (const auto& [token, id] : spec.vocab) add(id, token, byte_level_decode(token).value_or(token), spec.vocab_key);
-  for (const auto& [token, id] : spec.unused) add(id, token, token, spec.vocab_key);
-  for (const auto& token : spec.added_tokens) add(token.id, token.content, token.content, spec.added_tokens_key);
+  for (const auto& [token, id, score] : spec.vocab) add(id, token, text_of(token, spec), spec.vocab_key);
+  for (const auto& [token, id, score] : spec.unused) add(id, token, token, spec.vocab_key);
+  for (const auto& [id, content, single_word, lstrip, rstrip, normalized] : spec.added_tokens) {
+    add(id, content, spec.style == VocabStyle::kByteLevel ? content : text_of(content, spec), spec.added_tokens_key);
+  }
   return table;
 }
 
@@ -74,34 +90,64 @@ void check_special_ids(const TokenizerSpec& spec, const DecodeTable& table) {
 }
 
 // The added tokens whose `normalized` is as given, with the content that they have in the text that is searched.
-AddedTokens select(const TokenizerSpec& spec, bool normalized) {
+AddedTokens select(const TokenizerSpec& spec, const Normalizer& normalizer, bool normalized) {
   std::vector<AddedToken> tokens;
   for (AddedToken token : spec.added_tokens) {
     if (token.normalized != normalized) continue;
-    if (normalized && spec.nfc) token.content = nfc(token.content);
+    if (normalized) token.content = normalizer(token.content);
+    if (token.content.empty()) {
+      throw DataError(fmt::format("{}: {}: the token with id {} is empty once it is normalised", spec.path.string(),
+                                  spec.added_tokens_key, token.id));
+    }
     tokens.push_back(std::move(token));
   }
   return AddedTokens(std::move(tokens));
 }
 
+void add_step(Hasher& hasher, UnicodeForm form) {
+  hasher.add(static_cast<std::uint64_t>(form));
+}
+void add_step(Hasher& hasher, const ReplaceStep& step) {
+  hasher.add(step.pattern).add(static_cast<std::uint64_t>(step.syntax)).add(step.content).add(step.keep_match);
+}
+void add_step(Hasher& hasher, const PrependStep& step) {
+  hasher.add(step.text);
+}
+void add_step(Hasher& hasher, const SplitStep& step) {
+  hasher.add(step.pattern).add(static_cast<std::uint64_t>(step.syntax));
+  hasher.add(static_cast<std::uint64_t>(step.behavior)).add(step.invert);
+}
+void add_step(Hasher& hasher, const MetaspaceStep& step) {
+  hasher.add(step.replacement).add(static_cast<std::uint64_t>(step.prepend)).add(step.split);
+}
+template <class Step>
+requires std::is_empty_v<Step>
+void add_step(Hasher&, const Step&) {}
+
 // Of everything that encode depends on, in an order that does not depend on the file: vocabulary and added tokens by
 // id, the rest as it is applied.
 std::string make_fingerprint(const TokenizerSpec& spec) {
   Hasher hasher;
-  hasher.add("catenary byte-level BPE 1").add(spec.nfc);
-  hasher.add(spec.pre_tokenizer.size());
-  for (const PreTokenizerStep& step : spec.pre_tokenizer) {
-    hasher.add(step.index());
-    if (const auto* split = std::get_if<SplitStep>(&step)) {
-      hasher.add(split->pattern).add(static_cast<std::uint64_t>(split->syntax));
-      hasher.add(static_cast<std::uint64_t>(split->behavior)).add(split->invert);
+  hasher.add("catenary tokenizer 2");
+  const auto add_steps = [&](const auto& steps) {
+    hasher.add(steps.size());
+    for (const auto& step : steps) {
+      hasher.add(step.index());
+      std::visit([&](const auto& kind) { add_step(hasher, kind); }, step);
     }
+  };
+  add_steps(spec.normalizer);
+  add_steps(spec.pre_tokenizer);
+  hasher.add(static_cast<std::uint64_t>(spec.style)).add(spec.vocab.size());
+  for (const auto& [token, id, score] : spec.vocab) {
+    hasher.add(token).add(static_cast<std::uint64_t>(id)).add(std::bit_cast<std::uint64_t>(score));
   }
-  hasher.add(spec.vocab.size());
-  for (const auto& [token, id] : spec.vocab) hasher.add(token).add(static_cast<std::uint64_t>(id));
   hasher.add(spec.merges.size());
-  for (const auto& [left, right] : spec.merges) hasher.add(left).add(right);
-  hasher.add(spec.ignore_merges).add(spec.unk_token).add(spec.fuse_unk);
+  for (const auto& [left, right, merged, rank] : spec.merges) {
+    for (const TokenId id : {left, right, merged}) hasher.add(static_cast<std::uint64_t>(id));
+    hasher.add(std::uint64_t{rank});
+  }
+  hasher.add(spec.ignore_merges).add(spec.byte_fallback).add(spec.unk_token).add(spec.fuse_unk);
   auto added_tokens = spec.added_tokens;
   std::ranges::sort(added_tokens, {}, &AddedToken::id);
   hasher.add(added_tokens.size());
@@ -121,13 +167,14 @@ std::string make_fingerprint(const TokenizerSpec& spec) {
 struct Tokenizer::State {
   explicit State(const TokenizerSpec& spec)
       : table(make_decode_table(spec)),
-        raw_added_tokens(select(spec, false)),
-        normalized_added_tokens(select(spec, true)),
-        nfc(spec.nfc),
+        normalizer(spec.normalizer),
+        raw_added_tokens(select(spec, normalizer, false)),
+        normalized_added_tokens(select(spec, normalizer, true)),
         pre_tokenizer(spec.pre_tokenizer),
         model(spec),
         prefix(spec.prefix),
         suffix(spec.suffix),
+        prefix_space(spec.prefix_space),
         bos_id(spec.bos_id),
         eos_id(spec.eos_id),
         fingerprint(make_fingerprint(spec)) {
@@ -135,12 +182,13 @@ struct Tokenizer::State {
   }
 
   DecodeTable table;
+  Normalizer normalizer;
   AddedTokens raw_added_tokens;
   AddedTokens normalized_added_tokens;
-  bool nfc;
   PreTokenizer pre_tokenizer;
   Bpe model;
   std::vector<TokenId> prefix, suffix;
+  bool prefix_space;
   std::optional<TokenId> bos_id, eos_id;
   std::string fingerprint;
 };
@@ -172,22 +220,24 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_t
     throw DataError(fmt::format("a text of {} bytes is too long to tokenize", text.size()));
   }
   const auto repaired = repair_utf8(text);
+  if (repaired) text = *repaired;
   std::vector<TokenId> ids;
   if (add_special_tokens) ids = state_->prefix;
 
   Bpe::Scratch scratch;
+  const char* start = nullptr;  // of the normalised text, while its part at the very start of the input is cut
   const PreTokenizer::Sink encode_piece = [&](std::string_view piece) { state_->model.encode(piece, scratch, ids); };
   const AddedTokens::Sink encode_normalized = [&](std::string_view part) {
-    state_->pre_tokenizer.split(part, encode_piece);
+    state_->pre_tokenizer.split(part, part.data() == start, encode_piece);
   };
   const AddedTokens::Sink encode_raw = [&](std::string_view part) {
-    if (state_->nfc) {
-      state_->normalized_added_tokens.split(nfc(part), ids, encode_normalized);
-    } else {
-      state_->normalized_added_tokens.split(part, ids, encode_normalized);
-    }
+    const bool is_start = part.data() == text.data();
+    std::string normalized;
+    if (!state_->normalizer.empty()) part = normalized = state_->normalizer(part);
+    start = is_start ? part.data() : nullptr;
+    state_->normalized_added_tokens.split(part, ids, encode_normalized);
   };
-  state_->raw_added_tokens.split(repaired ? std::string_view(*repaired) : text, ids, encode_raw);
+  state_->raw_added_tokens.split(text, ids, encode_raw);
 
   if (add_special_tokens) ids.insert(ids.end(), state_->suffix.begin(), state_->suffix.end());
   return ids;
@@ -202,6 +252,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids) const {
     }
     text += *state_->table[index];
   }
+  if (state_->prefix_space && text.starts_with(' ')) text.erase(0, 1);
   return repair_utf8(text).value_or(text);
 }
 

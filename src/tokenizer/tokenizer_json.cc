@@ -11,11 +11,13 @@
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "catenary/base/error.h"
 #include "catenary/base/mapped_file.h"
+#include "tokenizer/merges.h"
 #include "tokenizer/tokenizer_spec.h"
 
 namespace catenary::tokenizer {
@@ -105,10 +107,38 @@ void for_each_step(const Node& node, std::string_view key, const ReadStep& read_
   for (const Node& step : node.get(key).elements()) for_each_step(step, key, read_step, depth + 1);
 }
 
+// The pattern of a Replace or Split, tried out so that a mistake in it is reported where it stands.
+std::pair<std::string, PatternSyntax> read_pattern(const Node& pattern) {
+  const auto regex = pattern.find("Regex");
+  const auto& text = regex ? regex->string() : pattern.get("String").string();
+  const auto syntax = regex ? PatternSyntax::kOniguruma : PatternSyntax::kLiteral;
+  if (text.empty()) pattern.fail("an empty pattern is not supported");
+  try {
+    Regex(text, syntax);
+  } catch (const DataError& error) {
+    pattern.fail(error.what());
+  }
+  return {text, syntax};
+}
+
 void read_normalizer(const Node& normalizer, TokenizerSpec& spec) {
+  constexpr std::array<std::pair<std::string_view, UnicodeForm>, 4> kForms{{{"NFC", UnicodeForm::kNfc},
+                                                                            {"NFD", UnicodeForm::kNfd},
+                                                                            {"NFKC", UnicodeForm::kNfkc},
+                                                                            {"NFKD", UnicodeForm::kNfkd}}};
   for_each_step(normalizer, "normalizers", [&](const Node& step) {
-    if (step.type() != "NFC") step.fail_type("NFC and Sequence");
-    spec.nfc = true;
+    const std::string& type = step.type();
+    const auto form = std::ranges::find(kForms, type, [](const auto& known) { return known.first; });
+    if (form != kForms.end()) {
+      spec.normalizer.emplace_back(form->second);
+    } else if (type == "Replace") {
+      auto [pattern, syntax] = read_pattern(step.get("pattern"));
+      spec.normalizer.emplace_back(ReplaceStep{std::move(pattern), syntax, step.get("content").string()});
+    } else if (type == "Prepend") {
+      spec.normalizer.emplace_back(PrependStep{step.get("prepend").string()});
+    } else {
+      step.fail_type("NFC, NFD, NFKC, NFKD, Prepend, Replace and Sequence");
+    }
   });
 }
 
@@ -121,46 +151,82 @@ SplitStep read_split(const Node& node) {
       {"Contiguous", SplitBehavior::kContiguous},
   }};
   SplitStep split;
-  const Node pattern = node.get("pattern");
-  const auto regex = pattern.find("Regex");
-  split.pattern = regex ? regex->string() : pattern.get("String").string();
-  split.syntax = regex ? PatternSyntax::kOniguruma : PatternSyntax::kLiteral;
+  std::tie(split.pattern, split.syntax) = read_pattern(node.get("pattern"));
   split.invert = node.get("invert").boolean();
   const Node name = node.get("behavior");
   const auto behavior = std::ranges::find(kBehaviors, name.string(), [](const auto& known) { return known.first; });
   if (behavior == kBehaviors.end()) name.fail(fmt::format("behavior \"{}\" is not known", name.string()));
   split.behavior = behavior->second;
-  try {
-    Regex(split.pattern, split.syntax);
-  } catch (const DataError& error) {
-    pattern.fail(error.what());
-  }
   return split;
 }
 
-void read_pre_tokenizer(const Node& pre_tokenizer, TokenizerSpec& spec) {
-  bool is_byte_level = false;
-  for_each_step(pre_tokenizer, "pretokenizers", [&](const Node& step) {
-    if (is_byte_level) step.fail("a step after ByteLevel is not supported");
-    if (step.type() == "Split") {
-      spec.pre_tokenizer.push_back(read_split(step));
-    } else if (step.type() == "Digits") {
-      const bool individual = step.get("individual_digits").boolean();
-      spec.pre_tokenizer.push_back(SplitStep{.pattern = individual ? R"(\p{N})" : R"(\p{N}+)"});
-    } else if (step.type() == "ByteLevel") {
-      is_byte_level = true;
-      if (step.get("add_prefix_space").boolean()) spec.pre_tokenizer.emplace_back(PrefixSpaceStep{});
-      if (step.boolean_or("use_regex", true)) {
-        spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(kGpt2Pattern)});
-      }
-    } else {
-      step.fail_type("ByteLevel, Digits, Split and Sequence");
-    }
-  });
-  if (!is_byte_level) pre_tokenizer.fail("only byte-level tokenizers are supported; expected a ByteLevel step");
+// Metaspace's "first" asks where in the input a piece began, which is known unless the normalizer may take something
+// away from the beginning.
+bool keeps_the_start(const NormalizerStep& step) {
+  if (const auto* replace = std::get_if<ReplaceStep>(&step)) {
+    return replace->syntax == PatternSyntax::kLiteral && !replace->content.empty() &&
+           replace->pattern.size() == char_length(replace->pattern, 0);
+  }
+  const auto* form = std::get_if<UnicodeForm>(&step);
+  return form != nullptr && *form == UnicodeForm::kNfc;
 }
 
-Merge read_merge(const Node& node) {
+MetaspaceStep read_metaspace(const Node& node, const TokenizerSpec& spec) {
+  using Prepend = MetaspaceStep::Prepend;
+  MetaspaceStep step{.replacement = node.get("replacement").string(), .split = node.boolean_or("split", true)};
+  if (step.replacement.empty() || step.replacement.size() != char_length(step.replacement, 0)) {
+    node.get("replacement").fail("expected one character");
+  }
+  const auto scheme = node.find("prepend_scheme");
+  const auto add_prefix_space = node.find("add_prefix_space");  // as it was called before
+  if (!scheme) {
+    if (!node.boolean_or("add_prefix_space", true)) node.get("add_prefix_space").fail("needs a prepend_scheme");
+    return step;
+  }
+  if (scheme->string() == "never") {
+    step.prepend = Prepend::kNever;
+  } else if (scheme->string() == "first") {
+    step.prepend = Prepend::kFirst;
+    if (!std::ranges::all_of(spec.normalizer, keeps_the_start)) {
+      scheme->fail("\"first\" is not supported with this normalizer");
+    }
+  } else if (scheme->string() != "always") {
+    scheme->fail("expected \"always\", \"first\" or \"never\"");
+  }
+  if (add_prefix_space && add_prefix_space->boolean() == (step.prepend == Prepend::kNever)) {
+    add_prefix_space->fail("contradicts prepend_scheme");
+  }
+  return step;
+}
+
+void read_pre_tokenizer(const Node& pre_tokenizer, TokenizerSpec& spec) {
+  std::vector<PreTokenizerStep>& steps = spec.pre_tokenizer;
+  bool has_byte_chars = false;
+  for_each_step(pre_tokenizer, "pretokenizers", [&](const Node& step) {
+    if (spec.style == VocabStyle::kByteLevel) {
+      if (step.type() == "ByteLevel" || step.type() == "Metaspace") {
+        step.fail("ByteLevel and Metaspace after ByteLevel are not supported");
+      }
+      if (!std::exchange(has_byte_chars, true)) steps.emplace_back(ByteCharsStep{});
+    }
+    if (step.type() == "Split") {
+      steps.push_back(read_split(step));
+    } else if (step.type() == "Digits") {
+      const bool individual = step.get("individual_digits").boolean();
+      steps.push_back(SplitStep{.pattern = individual ? R"(\p{N})" : R"(\p{N}+)"});
+    } else if (step.type() == "Metaspace") {
+      steps.push_back(read_metaspace(step, spec));
+    } else if (step.type() == "ByteLevel") {
+      spec.style = VocabStyle::kByteLevel;
+      if (step.get("add_prefix_space").boolean()) steps.emplace_back(PrefixSpaceStep{});
+      if (step.boolean_or("use_regex", true)) steps.push_back(SplitStep{.pattern = std::string(kGpt2Pattern)});
+    } else {
+      step.fail_type("ByteLevel, Digits, Metaspace, Split and Sequence");
+    }
+  });
+}
+
+TokenPair read_merge(const Node& node) {
   if (node.value().is_array()) {
     const auto parts = node.elements();
     if (parts.size() != 2) node.fail("expected a pair of tokens");
@@ -181,7 +247,7 @@ void read_model(const Node& model, TokenizerSpec& spec) {
       text->fail("is not supported; expected null");
     }
   }
-  if (model.boolean_or("byte_fallback", false)) model.get("byte_fallback").fail("is not supported; expected false");
+  spec.byte_fallback = model.boolean_or("byte_fallback", false);
   if (const auto dropout = model.find("dropout"); dropout && dropout->value() != 0) {
     dropout->fail("is not supported: a text must always have the same tokens; expected null");
   }
@@ -195,14 +261,29 @@ void read_model(const Node& model, TokenizerSpec& spec) {
     spec.vocab.push_back({token, Node(id, fmt::format("{}/{}", vocab.pointer(), token), vocab.path()).id()});
   }
   std::ranges::sort(spec.vocab, {}, &VocabEntry::id);
-  for (const Node& merge : model.get("merges").elements()) spec.merges.push_back(read_merge(merge));
+  std::vector<TokenPair> pairs;
+  for (const Node& merge : model.get("merges").elements()) pairs.push_back(read_merge(merge));
+  spec.merges = merges_of_pairs(spec, pairs);
+}
+
+// Does a text get a space before it that was not there?
+bool adds_space(const TokenizerSpec& spec) {
+  return std::ranges::any_of(spec.normalizer,
+                             [](const NormalizerStep& step) {
+                               const auto* prepend = std::get_if<PrependStep>(&step);
+                               return prepend != nullptr && prepend->text == kMetaspace;
+                             }) ||
+         std::ranges::any_of(spec.pre_tokenizer, [](const PreTokenizerStep& step) {
+           const auto* metaspace = std::get_if<MetaspaceStep>(&step);
+           return metaspace != nullptr && metaspace->prepend != MetaspaceStep::Prepend::kNever;
+         });
 }
 
 // Hugging Face `tokenizers` gives each token, in the order of the file, its id in the vocabulary or else the next free
 // one, and only warns where the file says another. Such a file is refused here.
 void read_added_tokens(const Node& list, TokenizerSpec& spec) {
   std::unordered_map<std::string_view, TokenId> known;
-  for (const auto& [token, id] : spec.vocab) known.emplace(token, id);
+  for (const auto& [token, id, score] : spec.vocab) known.emplace(token, id);
   auto next_id = static_cast<TokenId>(spec.vocab.size());
   for (const Node& node : list.elements()) {
     AddedToken token{.id = node.get("id").id(),
@@ -275,8 +356,10 @@ TokenizerSpec read_tokenizer_json(const std::filesystem::path& path) {
   spec.vocab_key = "/model/vocab";
   spec.merges_key = "/model/merges";
   spec.added_tokens_key = "/added_tokens";
+  spec.style = VocabStyle::kMetaspace;  // unless there is a ByteLevel
   if (const auto normalizer = root.find("normalizer")) read_normalizer(*normalizer, spec);
-  read_pre_tokenizer(root.get("pre_tokenizer"), spec);
+  if (const auto pre_tokenizer = root.find("pre_tokenizer")) read_pre_tokenizer(*pre_tokenizer, spec);
+  spec.prefix_space = adds_space(spec);
   read_model(root.get("model"), spec);
   if (const auto added_tokens = root.find("added_tokens")) read_added_tokens(*added_tokens, spec);
   if (const auto post_processor = root.find("post_processor")) read_post_processor(*post_processor, spec);

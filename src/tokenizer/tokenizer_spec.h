@@ -10,8 +10,26 @@
 
 #include "catenary/tokenizer/tokenizer.h"
 #include "tokenizer/regex.h"
+#include "tokenizer/unicode.h"
 
 namespace catenary::tokenizer {
+
+/// Replaces each match of a pattern by `content`; with `keep_match` puts `content` before and behind it instead.
+struct ReplaceStep {
+  std::string pattern;
+  PatternSyntax syntax = PatternSyntax::kPcre2;
+  std::string content;
+  bool keep_match = false;
+};
+
+/// Puts `text` before a text that is not empty.
+struct PrependStep {
+  std::string text;
+};
+
+struct LowercaseStep {};
+
+using NormalizerStep = std::variant<ReplaceStep, UnicodeForm, PrependStep, LowercaseStep>;
 
 /// What becomes of the matches of a split (the words of tokenizer.json).
 enum class SplitBehavior : std::uint8_t { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
@@ -27,7 +45,18 @@ struct SplitStep {
 /// Puts a space before a text that starts with none.
 struct PrefixSpaceStep {};
 
-using PreTokenizerStep = std::variant<SplitStep, PrefixSpaceStep>;
+/// Writes each space as `replacement`, puts one before a text that starts with none, and cuts before each.
+struct MetaspaceStep {
+  enum class Prepend : std::uint8_t { kAlways, kFirst, kNever };  // kFirst: only at the very start of the input
+  std::string replacement;
+  Prepend prepend = Prepend::kAlways;
+  bool split = true;
+};
+
+/// Writes each byte as GPT-2's character for it, for the steps that follow. The pieces are bytes again.
+struct ByteCharsStep {};
+
+using PreTokenizerStep = std::variant<SplitStep, PrefixSpaceStep, MetaspaceStep, ByteCharsStep>;
 
 /// GPT-2's pattern: `pat` in openai/gpt-2, src/encoder.py.
 inline constexpr std::string_view kGpt2Pattern =
@@ -44,27 +73,41 @@ struct AddedToken {
 };
 
 struct VocabEntry {
-  std::string token;  // byte-level
+  std::string token;
   TokenId id = 0;
+  double score = 0;  // of SentencePiece: its log-probability, or its place among the merges
 };
 
+/// `left` and `right` become `merged`; the lowest rank first, of equal ranks the leftmost.
 struct Merge {
-  std::string left, right;
+  TokenId left = 0, right = 0, merged = 0;
+  std::uint32_t rank = 0;
 };
 
-/// Everything that defines a tokenizer, whatever file it comes from. Normaliser → pre-tokenizer → byte-level BPE →
-/// template.
+/// How the tokens of the vocabulary are written.
+enum class VocabStyle : std::uint8_t {
+  kByteLevel,  // GPT-2's character for each byte
+  kMetaspace,  // "▁" is a space; with byte_fallback "<0x0A>" is a byte
+};
+
+/// The space of SentencePiece's tokens.
+inline constexpr std::string_view kMetaspace = "\u2581";
+
+/// Everything that defines a tokenizer, whatever file it comes from. Normaliser → pre-tokenizer → model → template.
 struct TokenizerSpec {
   std::filesystem::path path;                           // for messages, and where in the file:
   std::string vocab_key, merges_key, added_tokens_key;  // JSON pointers or GGUF keys
 
-  bool nfc = false;
+  std::vector<NormalizerStep> normalizer;
   std::vector<PreTokenizerStep> pre_tokenizer;
+  VocabStyle style = VocabStyle::kByteLevel;
   std::vector<VocabEntry> vocab;  // in order of id
-  std::vector<Merge> merges;      // lowest rank first
-  bool ignore_merges = false;     // a piece that is a token is that token
-  std::string unk_token;          // for a byte that has no token; empty: such bytes are dropped
-  bool fuse_unk = false;          // one unk_token for a run of them
+  std::vector<Merge> merges;
+  bool ignore_merges = false;  // a piece that is a token is that token
+  bool byte_fallback = false;  // a character without a token is its bytes' tokens
+  std::string unk_token;       // for a byte or character that has no token; empty: it is dropped
+  bool fuse_unk = false;       // one unk_token for a run of them
+  bool prefix_space = false;   // decode takes away the space that the text was given
   std::vector<AddedToken> added_tokens;
   std::vector<VocabEntry> unused;       // ids that no text gives, but decode knows
   std::vector<TokenId> prefix, suffix;  // around a text with special tokens

@@ -4,6 +4,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <memory>
 
@@ -14,6 +15,10 @@ namespace {
 
 const utf8proc_uint8_t* as_bytes(std::string_view text) {
   return reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+}
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](unsigned char byte) { return byte < 0x80; });
 }
 
 // Length of the well-formed character that `text` starts with, or 0.
@@ -55,14 +60,42 @@ std::optional<std::string> repair_utf8(std::string_view text) {
   return repaired;
 }
 
-std::string nfc(std::string_view text) {
-  if (std::ranges::all_of(text, [](unsigned char byte) { return byte < 0x80; })) return std::string(text);
+std::string normalize(std::string_view text, UnicodeForm form) {
+  if (is_ascii(text)) return std::string(text);
+  const bool composes = form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc;
+  const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
+  const int options =
+      UTF8PROC_STABLE | (composes ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
   utf8proc_uint8_t* normalized = nullptr;
   const auto length = utf8proc_map(as_bytes(text), static_cast<utf8proc_ssize_t>(text.size()), &normalized,
-                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+                                   static_cast<utf8proc_option_t>(options));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(normalized, &std::free);
-  if (length < 0) throw DataError(fmt::format("a text cannot be normalised to NFC: {}", utf8proc_errmsg(length)));
+  if (length < 0) throw DataError(fmt::format("a text cannot be normalised: {}", utf8proc_errmsg(length)));
   return {reinterpret_cast<const char*>(normalized), static_cast<std::size_t>(length)};
+}
+
+std::string lowercase(std::string_view text) {
+  constexpr std::string_view kDottedI = "\u0130";  // utf8proc leaves out the dot that its lower case keeps
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const std::string_view character = text.substr(i, char_length(text, i));
+    i += character.size();
+    if (character.size() == 1) {
+      out += static_cast<char>(utf8proc_tolower(static_cast<unsigned char>(character.front())));
+      continue;
+    }
+    if (character == kDottedI) {
+      out += "i\u0307";
+      continue;
+    }
+    utf8proc_int32_t codepoint = 0;
+    utf8proc_iterate(as_bytes(character), static_cast<utf8proc_ssize_t>(character.size()), &codepoint);
+    std::array<utf8proc_uint8_t, 4> bytes{};
+    const auto length = utf8proc_encode_char(utf8proc_tolower(codepoint), bytes.data());
+    out.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(length));
+  }
+  return out;
 }
 
 std::size_t char_length(std::string_view text, std::size_t position) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,8 +12,14 @@ namespace catenary::tokenizer {
 /// it is valid UTF-8 as it stands.
 std::optional<std::string> repair_utf8(std::string_view text);
 
-/// Normalisation form C of valid UTF-8.
-std::string nfc(std::string_view text);
+/// A Unicode normalisation form.
+enum class UnicodeForm : std::uint8_t { kNfc, kNfd, kNfkc, kNfkd };
+
+/// A normalisation form of valid UTF-8.
+std::string normalize(std::string_view text, UnicodeForm form);
+
+/// Each character's lower case, whatever stands around it.
+std::string lowercase(std::string_view text);
 
 /// Bytes of the character that starts at text[position] of valid UTF-8.
 std::size_t char_length(std::string_view text, std::size_t position);

@@ -92,6 +92,7 @@ TEST_F(TokenizerJson, what_is_not_supported_is_refused_by_name) {
     std::string pointer, what;
   };
   const json split = {{"type", "Split"}, {"pattern", {{"Regex", "a"}}}, {"behavior", "Isolated"}, {"invert", false}};
+  const json metaspace = {{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "first"}};
   const auto sequence = [](json first) {
     return json{{"type", "Sequence"}, {"pretokenizers", {std::move(first), small()["pre_tokenizer"]}}};
   };
@@ -107,12 +108,29 @@ TEST_F(TokenizerJson, what_is_not_supported_is_refused_by_name) {
        },
        "/normalizer", "\"Lowercase\""},
       {[](json& d) { d["normalizer"] = 3; }, "/normalizer", "expected an object"},
-      {[](json& d) { d["pre_tokenizer"] = nullptr; }, "/", "\"pre_tokenizer\""},
       {[](json& d) {
-         d["pre_tokenizer"] = {{"type", "Metaspace"}};
+         d["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", ""}}}, {"content", "x"}};
        },
-       "/pre_tokenizer", "\"Metaspace\""},
-      {[&](json& d) { d["pre_tokenizer"] = split; }, "/pre_tokenizer", "ByteLevel"},
+       "/normalizer/pattern", "empty"},
+      {[](json& d) {
+         d["normalizer"] = {{"type", "Replace"}, {"pattern", {{"Regex", "[a"}}}, {"content", "x"}};
+       },
+       "/normalizer/pattern", "[a"},
+      {[&](json& d) { d["pre_tokenizer"] = with(metaspace, "replacement", "ab"); }, "/pre_tokenizer/replacement",
+       "one character"},
+      {[&](json& d) { d["pre_tokenizer"] = with(metaspace, "prepend_scheme", "last"); },
+       "/pre_tokenizer/prepend_scheme", "\"never\""},
+      {[&](json& d) { d["pre_tokenizer"] = with(metaspace, "add_prefix_space", false); },
+       "/pre_tokenizer/add_prefix_space", "contradicts"},
+      {[&](json& d) {
+         d["pre_tokenizer"] = metaspace;
+         d["normalizer"] = {{"type", "Prepend"}, {"prepend", "x"}};
+       },
+       "/pre_tokenizer/prepend_scheme", "\"first\""},
+      {[&](json& d) {
+         d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {small()["pre_tokenizer"], metaspace}}};
+       },
+       "/pre_tokenizer/pretokenizers/1", "after ByteLevel"},
       {[](json& d) { d["pre_tokenizer"].erase("add_prefix_space"); }, "/pre_tokenizer", "\"add_prefix_space\""},
       {[&](json& d) { d["pre_tokenizer"] = sequence(small()["pre_tokenizer"]); }, "/pre_tokenizer/pretokenizers/1",
        "after ByteLevel"},
@@ -143,7 +161,6 @@ TEST_F(TokenizerJson, what_is_not_supported_is_refused_by_name) {
        "/post_processor/processors/1", "second"},
       {[](json& d) { d["model"]["type"] = "Unigram"; }, "/model", "\"Unigram\""},
       {[](json& d) { d["model"]["dropout"] = 0.1; }, "/model/dropout", "null"},
-      {[](json& d) { d["model"]["byte_fallback"] = true; }, "/model/byte_fallback", "not supported"},
       {[](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }, "/model/end_of_word_suffix", "not supported"},
       {[](json& d) { d["model"]["continuing_subword_prefix"] = "##"; }, "/model/continuing_subword_prefix",
        "not supported"},

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -41,8 +42,8 @@ TEST_P(Reference, every_text_has_the_same_ids) {
   const auto tokenizer = open(GetParam());
   const auto all_texts = texts();
   const auto expected = read_json(kReference / GetParam() / "ids.json");
-  ASSERT_EQ(expected["plain"].size(), all_texts.size());
-  for (std::size_t i = 0; i < all_texts.size(); ++i) {
+  ASSERT_GE(expected["plain"].size(), 100u);
+  for (std::size_t i = 0; i < expected["plain"].size(); ++i) {
     EXPECT_EQ(tokenizer.encode(all_texts[i], false), expected["plain"][i].get<Ids>()) << json(all_texts[i]);
   }
   for (std::size_t i = 0; i < expected["with_special_tokens"].size(); ++i) {
@@ -53,11 +54,11 @@ TEST_P(Reference, every_text_has_the_same_ids) {
 
 INSTANTIATE_TEST_SUITE_P(HuggingFace, Reference,
                          testing::Values("gpt2", "digits", "llama3", "nfc", "added", "words", "holes", "split_removed",
-                                         "split_merged"),
+                                         "split_merged", "llama2", "mistral", "gemma", "few_bytes"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
 TEST(Tokenizer, decode_inverts_encode) {
-  for (const char* name : {"gpt2", "digits", "llama3"}) {
+  for (const char* name : {"gpt2", "digits", "llama3", "llama2", "gemma"}) {
     const auto tokenizer = open(name);
     for (const auto& text : texts()) EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, false)), text) << name;
   }
@@ -114,16 +115,13 @@ TEST(Tokenizer, threads_share_one_tokenizer) {
   for (const auto& mine : ids) EXPECT_EQ(mine, ids.front());
 }
 
-TEST(Tokenizer, smollm2_has_the_ids_of_the_reference) {
-  const std::filesystem::path model = CATENARY_TEST_MODEL;
+// The ids of a model's prompts and classes, as its reference has them.
+void expect_reference_ids(const Tokenizer& tokenizer, const std::string& model) {
   const std::filesystem::path shared = CATENARY_SHARED_DIR;
-  if (!std::filesystem::exists(model)) GTEST_SKIP() << "no SmolLM2 at " << model;
   if (!std::filesystem::exists(shared / "reference")) GTEST_SKIP() << "no reference ids in " << shared;
-  const auto tokenizer = Tokenizer::open(weights::Checkpoint::open(model));
-  EXPECT_EQ(tokenizer.vocab_size(), 49152);
   for (const char* task : {"neqa", "memo-trap"}) {
     std::ifstream items(shared / "data" / fmt::format("{}.jsonl", task));
-    std::ifstream reference(shared / "reference/smollm2-135m" / fmt::format("{}.tokens.jsonl", task));
+    std::ifstream reference(shared / "reference" / model / fmt::format("{}.tokens.jsonl", task));
     int num_items = 0;
     for (std::string line; std::getline(reference, line); ++num_items) {
       const auto expected = json::parse(line);
@@ -140,6 +138,22 @@ TEST(Tokenizer, smollm2_has_the_ids_of_the_reference) {
     }
     EXPECT_EQ(num_items, 100);
   }
+}
+
+TEST(Tokenizer, smollm2_has_the_ids_of_the_reference) {
+  const std::filesystem::path model = CATENARY_TEST_MODEL;
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "no SmolLM2 at " << model;
+  const auto tokenizer = Tokenizer::open(weights::Checkpoint::open(model));
+  EXPECT_EQ(tokenizer.vocab_size(), 49152);
+  expect_reference_ids(tokenizer, "smollm2-135m");
+}
+
+TEST(Tokenizer, gemma3_has_the_ids_of_the_reference) {
+  const char* model = std::getenv("CATENARY_TEST_GEMMA3");
+  if (model == nullptr) GTEST_SKIP() << "CATENARY_TEST_GEMMA3 does not name a Gemma 3 270M GGUF";
+  const auto tokenizer = Tokenizer::from_gguf(weights::GgufFile(model));
+  EXPECT_EQ(tokenizer.vocab_size(), 262144);
+  expect_reference_ids(tokenizer, "gemma3-270m");
 }
 
 }  // namespace

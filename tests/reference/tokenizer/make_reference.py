@@ -167,6 +167,64 @@ def splits(*steps):
     return tokenizer
 
 
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+def sentencepiece_bpe(user_defined=()):
+    """Vocabulary and merges as transformers' converter makes them of a SentencePiece model: every way to make a token of
+    two others is a merge; the token of the lower id first, whitespace that the user defined before all others."""
+    trained = Tokenizer(models.BPE(unk_token="<unk>"))
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trained.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=560, show_progress=False, limit_alphabet=110,
+        special_tokens=["<unk>", "<s>", "</s>", *BYTES, *user_defined], min_frequency=1))
+    vocab = trained.get_vocab()
+    merges = []
+    for token, id in sorted(vocab.items(), key=lambda item: item[1]):
+        splits = [(token[:i], token[i:]) for i in range(1, len(token)) if id > 2 and token not in BYTES]
+        merges += sorted((pair for pair in splits if pair[0] in vocab and pair[1] in vocab),
+                         key=lambda pair: (vocab[pair[0]], vocab[pair[1]]))
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in ("<unk>", "<s>", "</s>")])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B",
+        special_tokens=[("<s>", 1)])
+    return tokenizer
+
+
+def llama2():
+    tokenizer = sentencepiece_bpe()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    return tokenizer
+
+
+def mistral():
+    tokenizer = sentencepiece_bpe()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    return tokenizer
+
+
+def gemma():
+    spaces, newlines = ["▁" * n for n in range(2, 9)], ["\n" * n for n in range(1, 6)]
+    tokenizer = sentencepiece_bpe([*newlines, *spaces])
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in (*newlines, *spaces)])
+    return tokenizer
+
+
+def few_bytes():
+    """Some bytes have no token, so the unknown token is needed; each piece by itself, and always with a space."""
+    tokenizer = sentencepiece_bpe()
+    description = json.loads(tokenizer.to_str())
+    model = description["model"]
+    for byte in range(0xA0, 0xC0):
+        model["vocab"][f"<<{byte}>>"] = model["vocab"].pop(f"<0x{byte:02X}>")
+    model["fuse_unk"] = False
+    tokenizer = Tokenizer.from_str(json.dumps(description))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    tokenizer.add_tokens([AddedToken("left", lstrip=True, normalized=True), AddedToken("right", normalized=True)])
+    return tokenizer
+
+
 TOKENIZERS = {
     "gpt2": gpt2, "digits": digits, "llama3": llama3, "nfc": nfc, "added": added, "words": words, "holes": holes,
     "split_removed": lambda: splits(
@@ -178,6 +236,10 @@ TOKENIZERS = {
             invert=True),
         pre_tokenizers.Split(Regex(r"(?<=o)n|o(?=n)|x*|\p{Han}"), "merged_with_next", invert=True)),
 }
+
+FEWER_TEXTS = 160  # for these
+NEWER = (llama2, mistral, gemma, few_bytes)
+TOKENIZERS |= {make.__name__: make for make in NEWER}
 
 
 def main():
@@ -204,7 +266,8 @@ def main():
         if name == "added":
             write(f"{name}/tokenizer_config.json", {"bos_token": "<|begin|>", "eos_token": {"content": "<|end|>",
                 "lstrip": False}})
-        plain = [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+        known = texts[:FEWER_TEXTS] if TOKENIZERS[name] in NEWER else texts
+        plain = [encoding.ids for encoding in tokenizer.encode_batch(known, add_special_tokens=False)]
         special = [tokenizer.encode(text).ids for text in texts[:20]]
         write(f"{name}/ids.json", {"plain": plain, "with_special_tokens": special})
 
