@@ -17,7 +17,7 @@
 //   \p{Han}   Oniguruma: the script. PCRE2: the script's extensions, unless written \p{sc:Han}.
 //   ^ $       Oniguruma: at every line. PCRE2: only with PCRE2_MULTILINE.
 //   {1,3}+    Oniguruma: a repeated repetition. PCRE2: a possessive one. Refused, as {1,3}? and {,3} are.
-//   [a[b]&&c] Oniguruma: class arithmetic. PCRE2: literal characters. Refused.
+//   [a[b]]    Oniguruma: the union. PCRE2: literal characters. Written [ab]; [a[^b]] and [a&&b] are refused.
 // \w, \b and \h differ as well and are refused with everything else that is not in the lists below.
 // Checked for every code point that PCRE2 10.42 knows (Unicode 14), against tokenizers 0.23.3: \s \d \p{L} \p{N} \p{M}
 // \p{P} \p{S} are the same sets.
@@ -49,7 +49,7 @@ std::size_t translate_property(std::string_view pattern, std::string_view rest, 
 
 std::string to_pcre2(std::string_view pattern) {
   std::string out;
-  bool in_class = false;
+  int class_depth = 0;
   for (std::size_t i = 0; i < pattern.size();) {
     const std::string_view rest = pattern.substr(i);
     std::size_t length = 1;
@@ -72,14 +72,18 @@ std::string to_pcre2(std::string_view pattern) {
       i += length;
       continue;
     }
-    if (in_class) {
-      if (rest[0] == '[' || rest.starts_with("&&")) {
-        refuse(pattern, "class arithmetic ([ or && in […]) is not supported");
+    if (class_depth > 0) {
+      if (rest.starts_with("[^") || rest.starts_with("[:") || rest.starts_with("[]") || rest.starts_with("-[") ||
+          rest.starts_with("&&")) {
+        refuse(pattern, "class arithmetic ([^, [:, [], -[ or && in […]) is not supported");
       }
-      in_class = rest[0] != ']';
+      if (rest[0] == '[') ++class_depth;
+      if (rest[0] == ']') --class_depth;
+      // What a class within a class holds belongs to the outer one.
+      if ((rest[0] == '[' || rest[0] == ']') && class_depth > 0) length = 0;
     } else if (rest[0] == '[') {
       if (rest.starts_with("[]") || rest.starts_with("[^]")) refuse(pattern, "an empty class is not supported");
-      in_class = true;
+      class_depth = 1;
     } else if (rest[0] == '(') {
       const auto group = std::ranges::find_if(kGroups, [&](std::string_view known) { return rest.starts_with(known); });
       length = group->size();
@@ -90,7 +94,7 @@ std::string to_pcre2(std::string_view pattern) {
       refuse(pattern, "{…}+, {…}? and {,n} are not supported");
     }
     out += rest.substr(0, length);
-    i += length;
+    i += std::max<std::size_t>(length, 1);
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 
 #include "catenary/base/error.h"
 #include "catenary/base/hash.h"
@@ -18,6 +19,8 @@
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/unicode.h"
+#include "tokenizer/unigram.h"
+#include "tokenizer/word_piece.h"
 
 // The order of steps is that of Hugging Face `tokenizers`: added tokens that are looked for in the text as it is; what
 // lies between them is normalised; then the other added tokens; what lies between those is cut into pieces; each piece
@@ -33,6 +36,9 @@ using DecodeTable = std::vector<std::optional<std::string>>;
 // The bytes that a token of the vocabulary stands for.
 std::string text_of(const std::string& token, const TokenizerSpec& spec) {
   if (spec.style == VocabStyle::kByteLevel) return byte_level_decode(token).value_or(token);
+  if (spec.style == VocabStyle::kWords) {
+    return token.starts_with(spec.subword_prefix) ? token.substr(spec.subword_prefix.size()) : " " + token;
+  }
   if (spec.byte_fallback && token.size() == 6 && token.starts_with("<0x")) {
     for (unsigned byte = 0; byte < 256; ++byte) {
       if (token == byte_token(static_cast<unsigned char>(byte))) return std::string(1, static_cast<char>(byte));
@@ -64,6 +70,20 @@ DecodeTable make_decode_table(const TokenizerSpec& spec) {
     add(id, content, spec.style == VocabStyle::kByteLevel ? content : text_of(content, spec), spec.added_tokens_key);
   }
   return table;
+}
+
+using Model = std::variant<Bpe, Unigram, WordPiece>;
+
+Model make_model(const TokenizerSpec& spec) {
+  switch (spec.model) {
+    case ModelKind::kUnigram:
+      return Unigram(spec);
+    case ModelKind::kWordPiece:
+      return WordPiece(spec);
+    case ModelKind::kBpe:
+      break;
+  }
+  return Bpe(spec);
 }
 
 void check_added_tokens(const TokenizerSpec& spec) {
@@ -138,7 +158,9 @@ std::string make_fingerprint(const TokenizerSpec& spec) {
   };
   add_steps(spec.normalizer);
   add_steps(spec.pre_tokenizer);
-  hasher.add(static_cast<std::uint64_t>(spec.style)).add(spec.vocab.size());
+  hasher.add(static_cast<std::uint64_t>(spec.model)).add(static_cast<std::uint64_t>(spec.style));
+  hasher.add(std::uint64_t{spec.unk_id.has_value()}).add(static_cast<std::uint64_t>(spec.unk_id.value_or(0)));
+  hasher.add(spec.subword_prefix).add(spec.max_word_chars).add(spec.vocab.size());
   for (const auto& [token, id, score] : spec.vocab) {
     hasher.add(token).add(static_cast<std::uint64_t>(id)).add(std::bit_cast<std::uint64_t>(score));
   }
@@ -171,7 +193,7 @@ struct Tokenizer::State {
         raw_added_tokens(select(spec, normalizer, false)),
         normalized_added_tokens(select(spec, normalizer, true)),
         pre_tokenizer(spec.pre_tokenizer),
-        model(spec),
+        model(make_model(spec)),
         prefix(spec.prefix),
         suffix(spec.suffix),
         prefix_space(spec.prefix_space),
@@ -181,12 +203,31 @@ struct Tokenizer::State {
     check_special_ids(spec, table);
   }
 
+  // Appends the tokens of `text`, valid UTF-8.
+  template <class ModelType>
+  void encode(const ModelType& chosen_model, std::string_view text, std::vector<TokenId>& ids) const {
+    typename ModelType::Scratch scratch;
+    const char* start = nullptr;  // of the normalised text, while its part at the very start of the input is cut
+    const PreTokenizer::Sink encode_piece = [&](std::string_view piece) { chosen_model.encode(piece, scratch, ids); };
+    const AddedTokens::Sink encode_normalized = [&](std::string_view part) {
+      pre_tokenizer.split(part, part.data() == start, encode_piece);
+    };
+    const AddedTokens::Sink encode_raw = [&](std::string_view part) {
+      const bool is_start = part.data() == text.data();
+      std::string normalized;
+      if (!normalizer.empty()) part = normalized = normalizer(part);
+      start = is_start ? part.data() : nullptr;
+      normalized_added_tokens.split(part, ids, encode_normalized);
+    };
+    raw_added_tokens.split(text, ids, encode_raw);
+  }
+
   DecodeTable table;
   Normalizer normalizer;
   AddedTokens raw_added_tokens;
   AddedTokens normalized_added_tokens;
   PreTokenizer pre_tokenizer;
-  Bpe model;
+  Model model;
   std::vector<TokenId> prefix, suffix;
   bool prefix_space;
   std::optional<TokenId> bos_id, eos_id;
@@ -224,21 +265,7 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_t
   std::vector<TokenId> ids;
   if (add_special_tokens) ids = state_->prefix;
 
-  Bpe::Scratch scratch;
-  const char* start = nullptr;  // of the normalised text, while its part at the very start of the input is cut
-  const PreTokenizer::Sink encode_piece = [&](std::string_view piece) { state_->model.encode(piece, scratch, ids); };
-  const AddedTokens::Sink encode_normalized = [&](std::string_view part) {
-    state_->pre_tokenizer.split(part, part.data() == start, encode_piece);
-  };
-  const AddedTokens::Sink encode_raw = [&](std::string_view part) {
-    const bool is_start = part.data() == text.data();
-    std::string normalized;
-    if (!state_->normalizer.empty()) part = normalized = state_->normalizer(part);
-    start = is_start ? part.data() : nullptr;
-    state_->normalized_added_tokens.split(part, ids, encode_normalized);
-  };
-  state_->raw_added_tokens.split(text, ids, encode_raw);
-
+  std::visit([&](const auto& model) { state_->encode(model, text, ids); }, state_->model);
   if (add_special_tokens) ids.insert(ids.end(), state_->suffix.begin(), state_->suffix.end());
   return ids;
 }

@@ -17,6 +17,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/mapped_file.h"
+#include "tokenizer/character_sets.h"
 #include "tokenizer/merges.h"
 #include "tokenizer/tokenizer_spec.h"
 
@@ -24,6 +25,11 @@ namespace catenary::tokenizer {
 namespace {
 
 using nlohmann::json;
+
+// is_chinese_char in tokenizers, src/normalizers/bert.rs (with 2B920 where Unicode's block begins at 2B820).
+constexpr std::string_view kChineseChar =
+    R"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F})"
+    R"(\x{2B920}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}])";
 
 constexpr int kMaxNesting = 16;  // of a Sequence in a Sequence
 
@@ -128,6 +134,9 @@ void read_normalizer(const Node& normalizer, TokenizerSpec& spec) {
                                                                             {"NFKD", UnicodeForm::kNfkd}}};
   for_each_step(normalizer, "normalizers", [&](const Node& step) {
     const std::string& type = step.type();
+    const auto remove = [&](std::string_view pattern) {
+      spec.normalizer.emplace_back(ReplaceStep{.pattern = std::string(pattern)});
+    };
     const auto form = std::ranges::find(kForms, type, [](const auto& known) { return known.first; });
     if (form != kForms.end()) {
       spec.normalizer.emplace_back(form->second);
@@ -136,13 +145,37 @@ void read_normalizer(const Node& normalizer, TokenizerSpec& spec) {
       spec.normalizer.emplace_back(ReplaceStep{std::move(pattern), syntax, step.get("content").string()});
     } else if (type == "Prepend") {
       spec.normalizer.emplace_back(PrependStep{step.get("prepend").string()});
+    } else if (type == "Lowercase") {
+      spec.normalizer.emplace_back(LowercaseStep{});
+    } else if (type == "StripAccents") {
+      remove(kCombiningMark);
+    } else if (type == "Strip") {
+      if (step.get("strip_left").boolean()) remove(R"(\A\p{White_Space}++)");
+      // Tried only where the white space begins: the time would go with the square of its length.
+      if (step.get("strip_right").boolean()) remove(R"((?<!\p{White_Space})\p{White_Space}++\z)");
+    } else if (type == "BertNormalizer") {
+      const bool lowercase = step.get("lowercase").boolean();
+      if (step.get("clean_text").boolean()) {
+        remove(kControl);
+        spec.normalizer.emplace_back(ReplaceStep{.pattern = R"(\p{White_Space})", .content = " "});
+      }
+      if (step.get("handle_chinese_chars").boolean()) {
+        spec.normalizer.emplace_back(
+            ReplaceStep{.pattern = std::string(kChineseChar), .content = " ", .keep_match = true});
+      }
+      if (step.boolean_or("strip_accents", lowercase)) {
+        spec.normalizer.emplace_back(UnicodeForm::kNfd);
+        remove(kNonspacingMark);
+      }
+      if (lowercase) spec.normalizer.emplace_back(LowercaseStep{});
     } else {
-      step.fail_type("NFC, NFD, NFKC, NFKD, Prepend, Replace and Sequence");
+      step.fail_type(
+          "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip, StripAccents and Sequence");
     }
   });
 }
 
-SplitStep read_split(const Node& node) {
+SplitBehavior read_behavior(const Node& name) {
   constexpr std::array<std::pair<std::string_view, SplitBehavior>, 5> kBehaviors{{
       {"Removed", SplitBehavior::kRemoved},
       {"Isolated", SplitBehavior::kIsolated},
@@ -150,13 +183,16 @@ SplitStep read_split(const Node& node) {
       {"MergedWithNext", SplitBehavior::kMergedWithNext},
       {"Contiguous", SplitBehavior::kContiguous},
   }};
+  const auto behavior = std::ranges::find(kBehaviors, name.string(), [](const auto& known) { return known.first; });
+  if (behavior == kBehaviors.end()) name.fail(fmt::format("behavior \"{}\" is not known", name.string()));
+  return behavior->second;
+}
+
+SplitStep read_split(const Node& node) {
   SplitStep split;
   std::tie(split.pattern, split.syntax) = read_pattern(node.get("pattern"));
   split.invert = node.get("invert").boolean();
-  const Node name = node.get("behavior");
-  const auto behavior = std::ranges::find(kBehaviors, name.string(), [](const auto& known) { return known.first; });
-  if (behavior == kBehaviors.end()) name.fail(fmt::format("behavior \"{}\" is not known", name.string()));
-  split.behavior = behavior->second;
+  split.behavior = read_behavior(node.get("behavior"));
   return split;
 }
 
@@ -209,8 +245,25 @@ void read_pre_tokenizer(const Node& pre_tokenizer, TokenizerSpec& spec) {
       }
       if (!std::exchange(has_byte_chars, true)) steps.emplace_back(ByteCharsStep{});
     }
+    const auto split = [&](std::string_view pattern, SplitBehavior behavior, bool invert = false) {
+      steps.push_back(SplitStep{std::string(pattern), PatternSyntax::kPcre2, behavior, invert});
+    };
     if (step.type() == "Split") {
       steps.push_back(read_split(step));
+    } else if (step.type() == "Whitespace") {  // \w and \s of Rust's regex crate
+      constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D})";
+      split(fmt::format(R"([{0}]+|[^{0}\p{{White_Space}}]+)", kWord), SplitBehavior::kRemoved, true);
+    } else if (step.type() == "WhitespaceSplit") {
+      split(R"(\p{White_Space})", SplitBehavior::kRemoved);
+    } else if (step.type() == "Punctuation") {
+      const auto behavior = step.find("behavior");
+      split(kPunctuation, behavior ? read_behavior(*behavior) : SplitBehavior::kIsolated);
+    } else if (step.type() == "BertPreTokenizer") {
+      split(R"(\p{White_Space})", SplitBehavior::kRemoved);
+      split(kPunctuation, SplitBehavior::kIsolated);
+    } else if (step.type() == "CharDelimiterSplit") {
+      steps.push_back(
+          SplitStep{step.get("delimiter").string(), PatternSyntax::kLiteral, SplitBehavior::kRemoved, false});
     } else if (step.type() == "Digits") {
       const bool individual = step.get("individual_digits").boolean();
       steps.push_back(SplitStep{.pattern = individual ? R"(\p{N})" : R"(\p{N}+)"});
@@ -221,7 +274,9 @@ void read_pre_tokenizer(const Node& pre_tokenizer, TokenizerSpec& spec) {
       if (step.get("add_prefix_space").boolean()) steps.emplace_back(PrefixSpaceStep{});
       if (step.boolean_or("use_regex", true)) steps.push_back(SplitStep{.pattern = std::string(kGpt2Pattern)});
     } else {
-      step.fail_type("ByteLevel, Digits, Metaspace, Split and Sequence");
+      step.fail_type(
+          "BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, Split, Whitespace, "
+          "WhitespaceSplit and Sequence");
     }
   });
 }
@@ -240,8 +295,16 @@ TokenPair read_merge(const Node& node) {
   return {text.substr(0, space), text.substr(space + 1)};
 }
 
-void read_model(const Node& model, TokenizerSpec& spec) {
-  if (const auto type = model.find("type"); type && type->string() != "BPE") model.fail_type("BPE");
+// The object of tokens and ids that BPE and WordPiece have.
+void read_vocab(const Node& vocab, TokenizerSpec& spec) {
+  if (!vocab.value().is_object()) vocab.fail("expected an object of tokens and ids");
+  for (const auto& [token, id] : vocab.value().items()) {
+    spec.vocab.push_back({token, Node(id, fmt::format("{}/{}", vocab.pointer(), token), vocab.path()).id()});
+  }
+  std::ranges::sort(spec.vocab, {}, &VocabEntry::id);
+}
+
+void read_bpe(const Node& model, TokenizerSpec& spec) {
   for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     if (const auto text = model.find(key); text && !text->string().empty()) {
       text->fail("is not supported; expected null");
@@ -255,15 +318,57 @@ void read_model(const Node& model, TokenizerSpec& spec) {
   spec.fuse_unk = model.boolean_or("fuse_unk", false);
   if (const auto unk = model.find("unk_token")) spec.unk_token = unk->string();
 
-  const Node vocab = model.get("vocab");
-  if (!vocab.value().is_object()) vocab.fail("expected an object of tokens and ids");
-  for (const auto& [token, id] : vocab.value().items()) {
-    spec.vocab.push_back({token, Node(id, fmt::format("{}/{}", vocab.pointer(), token), vocab.path()).id()});
-  }
-  std::ranges::sort(spec.vocab, {}, &VocabEntry::id);
+  read_vocab(model.get("vocab"), spec);
   std::vector<TokenPair> pairs;
   for (const Node& merge : model.get("merges").elements()) pairs.push_back(read_merge(merge));
   spec.merges = merges_of_pairs(spec, pairs);
+}
+
+// A list of tokens with their log-probabilities; a token's id is its place.
+void read_unigram(const Node& model, TokenizerSpec& spec) {
+  for (const std::string_view key : {"alpha", "nbest_size"}) {
+    if (const auto option = model.find(key)) {
+      option->fail("is not supported: a text must always have the same tokens; expected null");
+    }
+  }
+  spec.model = ModelKind::kUnigram;
+  spec.byte_fallback = model.boolean_or("byte_fallback", false);
+  for (const Node& entry : model.get("vocab").elements()) {
+    const auto parts = entry.elements();
+    if (parts.size() != 2 || !parts[1].value().is_number()) entry.fail("expected a token and its score");
+    const auto id = static_cast<TokenId>(spec.vocab.size());
+    spec.vocab.push_back({parts[0].string(), id, parts[1].value().get<double>()});
+  }
+  if (const auto unk = model.find("unk_id")) {
+    spec.unk_id = unk->id();
+    if (static_cast<std::size_t>(*spec.unk_id) >= spec.vocab.size()) unk->fail("is not in the vocabulary");
+  }
+}
+
+void read_word_piece(const Node& model, TokenizerSpec& spec) {
+  spec.model = ModelKind::kWordPiece;
+  spec.style = VocabStyle::kWords;
+  spec.unk_token = model.get("unk_token").string();
+  spec.subword_prefix = model.get("continuing_subword_prefix").string();
+  spec.max_word_chars = static_cast<std::size_t>(model.get("max_input_chars_per_word").id());
+  read_vocab(model.get("vocab"), spec);
+}
+
+void read_model(const Node& model, TokenizerSpec& spec) {
+  // Older files do not name it.
+  const std::string type = model.find("type") ? model.type() : model.find("merges") ? "BPE" : "";
+  if (type != "BPE" && spec.style == VocabStyle::kByteLevel) {
+    model.fail(fmt::format("\"{}\" with a ByteLevel pre-tokenizer is not supported", type));
+  }
+  if (type == "BPE") {
+    read_bpe(model, spec);
+  } else if (type == "Unigram") {
+    read_unigram(model, spec);
+  } else if (type == "WordPiece") {
+    read_word_piece(model, spec);
+  } else {
+    model.fail_type("BPE, Unigram and WordPiece");
+  }
 }
 
 // Does a text get a space before it that was not there?
@@ -321,15 +426,26 @@ void read_template(const Node& processor, TokenizerSpec& spec) {
   if (!seen_text) single.fail("expected a Sequence \"A\"");
 }
 
+// [token, id] of BertProcessing and RobertaProcessing.
+TokenId read_marker(const Node& marker) {
+  const auto parts = marker.elements();
+  if (parts.size() != 2) marker.fail("expected a token and its id");
+  return parts[1].id();
+}
+
 void read_post_processor(const Node& post_processor, TokenizerSpec& spec) {
   bool seen_template = false;
   for_each_step(post_processor, "processors", [&](const Node& step) {
+    if (step.type() == "ByteLevel") return;  // it only changes offsets
+    if (seen_template) step.fail("a second step that adds special tokens is not supported");
+    seen_template = true;
     if (step.type() == "TemplateProcessing") {
-      if (seen_template) step.fail("a second TemplateProcessing is not supported");
-      seen_template = true;
       read_template(step, spec);
-    } else if (step.type() != "ByteLevel") {  // which only changes offsets
-      step.fail_type("ByteLevel, TemplateProcessing and Sequence");
+    } else if (step.type() == "BertProcessing" || step.type() == "RobertaProcessing") {
+      spec.prefix = {read_marker(step.get("cls"))};
+      spec.suffix = {read_marker(step.get("sep"))};
+    } else {
+      step.fail_type("BertProcessing, ByteLevel, RobertaProcessing, TemplateProcessing and Sequence");
     }
   });
 }

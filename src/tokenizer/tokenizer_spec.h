@@ -84,10 +84,13 @@ struct Merge {
   std::uint32_t rank = 0;
 };
 
+enum class ModelKind : std::uint8_t { kBpe, kUnigram, kWordPiece };
+
 /// How the tokens of the vocabulary are written.
 enum class VocabStyle : std::uint8_t {
   kByteLevel,  // GPT-2's character for each byte
   kMetaspace,  // "▁" is a space; with byte_fallback "<0x0A>" is a byte
+  kWords,      // a token starts a word, unless it begins with the subword_prefix
 };
 
 /// The space of SentencePiece's tokens.
@@ -100,14 +103,18 @@ struct TokenizerSpec {
 
   std::vector<NormalizerStep> normalizer;
   std::vector<PreTokenizerStep> pre_tokenizer;
+  ModelKind model = ModelKind::kBpe;
   VocabStyle style = VocabStyle::kByteLevel;
   std::vector<VocabEntry> vocab;  // in order of id
   std::vector<Merge> merges;
-  bool ignore_merges = false;  // a piece that is a token is that token
-  bool byte_fallback = false;  // a character without a token is its bytes' tokens
-  std::string unk_token;       // for a byte or character that has no token; empty: it is dropped
-  bool fuse_unk = false;       // one unk_token for a run of them
-  bool prefix_space = false;   // decode takes away the space that the text was given
+  bool ignore_merges = false;      // a piece that is a token is that token
+  bool byte_fallback = false;      // a character without a token is its bytes' tokens
+  std::string unk_token;           // for a byte or character that has no token; empty: it is dropped
+  bool fuse_unk = false;           // one unk_token for a run of them
+  std::optional<TokenId> unk_id;   // kUnigram; it has this instead of unk_token
+  std::string subword_prefix;      // kWordPiece: of a token that goes on with a word
+  std::size_t max_word_chars = 0;  // kWordPiece: a longer word is unknown
+  bool prefix_space = false;       // decode takes away the space that the text was given
   std::vector<AddedToken> added_tokens;
   std::vector<VocabEntry> unused;       // ids that no text gives, but decode knows
   std::vector<TokenId> prefix, suffix;  // around a text with special tokens

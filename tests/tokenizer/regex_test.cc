@@ -41,11 +41,20 @@ TEST(Regex, case_is_folded_as_unicode_does) {
   EXPECT_TRUE(matches("(?i:k)", "\u212A"));
 }
 
+TEST(Regex, a_class_within_a_class_is_part_of_it) {
+  for (const auto in : {"a", "b", "c", "(", "."}) {
+    EXPECT_TRUE(matches("[(a[b.]c]", in)) << in;
+    EXPECT_FALSE(matches("[^(a[b.]c]", in)) << in;
+  }
+  EXPECT_TRUE(matches("[^(a[b.]c]+]", "x]"));
+}
+
 TEST(Regex, what_another_library_may_read_differently_is_refused) {
   for (const auto pattern :
-       {R"(\w)",   R"(\b)", R"(\h)", R"(\R)",   R"(\K)",   R"(\1)", R"(\pL)",          R"(\p{)",     "[[:alpha:]]",
-        "[a&&b]",  "[]a]",  "[^]",   "a{1,3}+", "a{1,3}?", "a{,3}", "(?i)a",           "(?<name>a)", "(?m:a)",
-        "(*UTF)a", "(",     "[a",    "a)",      "*",       "\\",    R"(\p{Nonsense})", R"(\p{Xan})"}) {
+       {R"(\w)",       R"(\b)",  R"(\h)",           R"(\R)",     R"(\K)",   R"(\1)", R"(\pL)",  R"(\p{)",
+        "[[:alpha:]]", "[a&&b]", "[a[^b]]",         "[a-[b]]",   "[]a]",    "[^]",   "a{1,3}+", "a{1,3}?",
+        "a{,3}",       "(?i)a",  "(?<name>a)",      "(?m:a)",    "(*UTF)a", "(",     "[a",      "a)",
+        "*",           "\\",     R"(\p{Nonsense})", R"(\p{Xan})"}) {
     EXPECT_THROW(Regex(pattern, PatternSyntax::kOniguruma), DataError) << pattern;
   }
 }

@@ -45,6 +45,9 @@ class TokenizerJson : public testing::Test {
                 "vocab": {"a": 0, "b": 1, "ab": 2, "Ġ": 3}, "merges": [["a", "b"]]}})");
   }
 
+  // Nothing but a model.
+  static json with_model(std::string_view model) { return {{"model", json::parse(model)}}; }
+
   test::TemporaryFolder folder_;
 };
 
@@ -104,9 +107,9 @@ TEST_F(TokenizerJson, what_is_not_supported_is_refused_by_name) {
       {[](json& d) { d = json::array(); }, "/", "expected an object"},
       {[](json& d) { d.erase("model"); }, "/", "\"model\""},
       {[](json& d) {
-         d["normalizer"] = {{"type", "Lowercase"}};
+         d["normalizer"] = {{"type", "Nmt"}};
        },
-       "/normalizer", "\"Lowercase\""},
+       "/normalizer", "\"Nmt\""},
       {[](json& d) { d["normalizer"] = 3; }, "/normalizer", "expected an object"},
       {[](json& d) {
          d["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", ""}}}, {"content", "x"}};
@@ -147,7 +150,11 @@ TEST_F(TokenizerJson, what_is_not_supported_is_refused_by_name) {
            d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {d["pre_tokenizer"]}}};
        },
        "/pre_tokenizer/pretokenizers/0", "nested too deeply"},
-      {[](json& d) { d["post_processor"]["type"] = "BertProcessing"; }, "/post_processor", "\"BertProcessing\""},
+      {[](json& d) { d["post_processor"]["type"] = "Odd"; }, "/post_processor", "\"Odd\""},
+      {[](json& d) {
+         d["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"<s>", 4}}, {"sep", {"<s>"}}};
+       },
+       "/post_processor/sep", "its id"},
       {[](json& d) { d["post_processor"]["single"].erase(1); }, "/post_processor/single", "\"A\""},
       {[](json& d) { d["post_processor"]["single"][1]["Sequence"]["id"] = "B"; }, "/post_processor/single/1", "\"A\""},
       {[](json& d) { d["post_processor"]["single"].push_back(d["post_processor"]["single"][1]); },
@@ -159,7 +166,18 @@ TEST_F(TokenizerJson, what_is_not_supported_is_refused_by_name) {
          d["post_processor"] = {{"type", "Sequence"}, {"processors", {d["post_processor"], d["post_processor"]}}};
        },
        "/post_processor/processors/1", "second"},
-      {[](json& d) { d["model"]["type"] = "Unigram"; }, "/model", "\"Unigram\""},
+      {[](json& d) { d["model"]["type"] = "WordLevel"; }, "/model", "\"WordLevel\""},
+      {[](json& d) { d["model"]["type"] = "Unigram"; }, "/model", "ByteLevel"},
+      {[](json& d) { d = with_model(R"({"type": "Unigram", "vocab": [["a", -1]], "unk_id": 3})"); }, "/model/unk_id",
+       "vocabulary"},
+      {[](json& d) { d = with_model(R"({"type": "Unigram", "vocab": [["a", "b"]]})"); }, "/model/vocab/0", "score"},
+      {[](json& d) { d = with_model(R"({"type": "Unigram", "vocab": [["a", -1]], "alpha": 0.1})"); }, "/model/alpha",
+       "null"},
+      {[](json& d) {
+         d = with_model(R"({"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                            "max_input_chars_per_word": 100, "vocab": {"a": 0}})");
+       },
+       "/model/vocab", "\"[UNK]\""},
       {[](json& d) { d["model"]["dropout"] = 0.1; }, "/model/dropout", "null"},
       {[](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }, "/model/end_of_word_suffix", "not supported"},
       {[](json& d) { d["model"]["continuing_subword_prefix"] = "##"; }, "/model/continuing_subword_prefix",

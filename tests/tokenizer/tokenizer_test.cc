@@ -54,7 +54,8 @@ TEST_P(Reference, every_text_has_the_same_ids) {
 
 INSTANTIATE_TEST_SUITE_P(HuggingFace, Reference,
                          testing::Values("gpt2", "digits", "llama3", "nfc", "added", "words", "holes", "split_removed",
-                                         "split_merged", "llama2", "mistral", "gemma", "few_bytes"),
+                                         "split_merged", "llama2", "mistral", "gemma", "few_bytes", "falcon", "bloom",
+                                         "roberta", "bert", "strips", "t5", "unigram_bytes"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
 TEST(Tokenizer, decode_inverts_encode) {

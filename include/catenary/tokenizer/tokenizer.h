@@ -15,10 +15,11 @@ namespace catenary::tokenizer {
 
 using TokenId = std::int32_t;
 
-/// Text to token ids exactly as Hugging Face `tokenizers` does it, from tokenizer.json or from GGUF metadata. Supported
-/// today: BPE, byte-level or SentencePiece's with byte fallback. What a character is (letter, number, space) is looked
-/// up in the Unicode version of the PCRE2 in use; ids of characters that are younger than it can differ. Move-only.
-/// `encode` and `decode` are const and thread-safe.
+/// Text to token ids exactly as Hugging Face `tokenizers` does it, from tokenizer.json or from GGUF metadata: BPE
+/// (byte-level, or SentencePiece's with byte fallback), Unigram and WordPiece. What a character is (letter, number,
+/// word character, its normal form) is looked up in the Unicode versions of the PCRE2 and utf8proc in use; ids of
+/// characters that are younger than those, or younger than the one in `tokenizers` (Unicode 9 for the compatibility
+/// forms), can differ. Move-only. `encode` and `decode` are const and thread-safe.
 class Tokenizer {
  public:
   /// From a checkpoint: the GGUF's own metadata, or tokenizer.json in the folder.

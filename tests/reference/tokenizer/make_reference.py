@@ -237,8 +237,73 @@ TOKENIZERS = {
         pre_tokenizers.Split(Regex(r"(?<=o)n|o(?=n)|x*|\p{Han}"), "merged_with_next", invert=True)),
 }
 
-FEWER_TEXTS = 160  # for these
-NEWER = (llama2, mistral, gemma, few_bytes)
+def falcon():
+    tokenizer = train(byte_level(), 440)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Punctuation("contiguous"), byte_level(),
+        pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated")])
+    return tokenizer
+
+
+def bloom():
+    pattern = Regex(r" ?[^(\s|[.,!?…。，、।۔،])]+")
+    return train(pre_tokenizers.Sequence([pre_tokenizers.Split(pattern, "isolated"), byte_level(use_regex=False)]), 440)
+
+
+def roberta():
+    tokenizer = train(byte_level(add_prefix_space=True), 440, ["<s>", "</s>"])
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
+    return tokenizer
+
+
+def bert():
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=40))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=450, show_progress=False,
+        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"], min_frequency=1))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return tokenizer
+
+
+def strips():
+    tokenizer = bert()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip(),
+        normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(),
+        pre_tokenizers.Punctuation("merged_with_previous"), pre_tokenizers.CharDelimiterSplit("e")])
+    return tokenizer
+
+
+def unigram(byte_fallback=False):
+    # The scores are made up: longer tokens are likelier; no two ways to write a word have the same sum.
+    words = sorted({"▁" + word[:i] for line in CORPUS for word in line.split() for i in range(5)})[::3]
+    letters = sorted({letter for line in CORPUS[:5] for letter in line})
+    bytes_ = BYTES if byte_fallback else []
+    vocab = [("<unk>", 0.0), ("</s>", 0.0), *((token, 0.0) for token in bytes_)]
+    rng = random.Random(5)
+    vocab += [(token, -12 + len(token) + rng.random()) for token in dict.fromkeys([*words, *letters, "er", "qu", "the"])]
+    tokenizer = Tokenizer(models.Unigram(vocab, unk_id=0, byte_fallback=byte_fallback))
+    tokenizer.add_special_tokens(["</s>"])
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A $B", special_tokens=[("</s>", 1)])
+    return tokenizer
+
+
+def t5():
+    tokenizer = unigram()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    return tokenizer
+
+
+def unigram_bytes():
+    tokenizer = unigram(byte_fallback=True)
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    return tokenizer
+
+
+FEWER_TEXTS = 130  # for these
+NEWER = (llama2, mistral, gemma, few_bytes, falcon, bloom, roberta, bert, strips, t5, unigram_bytes)
 TOKENIZERS |= {make.__name__: make for make in NEWER}
 
 
