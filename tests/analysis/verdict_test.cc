@@ -131,7 +131,7 @@ TEST(Verdict, too_few_sizes_are_inconclusive_with_what_can_be_said) {
   EXPECT_FALSE(one.slope_per_decade);
   const Judgement two = judge(ladder({.1, .9}), kHigher);
   EXPECT_EQ(two.verdict, Verdict::kInconclusive);
-  EXPECT_THAT(two.reason, HasSubstr("2 distinct scales"));
+  EXPECT_THAT(two.reason, HasSubstr("3 distinct scales, and there are 2"));
   EXPECT_NEAR(two.slope_per_decade->value, 0.8, 1e-12);
 }
 
