@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
+#include <array>
+#include <cstring>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,7 +18,7 @@
 #include "catenary/weights/safetensors.h"
 #include "weights/json_file.h"
 #include "weights/layout.h"
-#include "weights/llama_tensors.h"
+#include "weights/needed_tensors.h"
 #include "weights/read_config.h"
 
 namespace catenary::weights {
@@ -90,58 +92,139 @@ std::vector<SafetensorsFile> open_shards(const fs::path& index_path) {
   return shards;
 }
 
-/// Old checkpoints keep the frequencies of rotary embedding, which follow from the config.
-bool is_harmless(std::string_view name) {
-  return name.ends_with(".rotary_emb.inv_freq");
+/// The tables that say where a model's tensors are, and which of the file's tensors may be left out.
+struct NameTables {
+  std::array<std::span<const TensorName>, 2> tables;
+  std::string_view prefix;  // that the files of a base model leave out
+  std::span<const std::string_view> ignored;
+};
+
+NameTables hf_tables(const Family& family) {
+  return {{family.names, kLlamaNames}, family.prefix, family.ignored};
+}
+NameTables gguf_tables(const Family& family) {
+  return {{family.gguf->names, kGgufNames}, "", family.gguf->ignored};
+}
+
+/// What follows from the config: rotary frequencies in old checkpoints, causal masks.
+bool is_harmless(std::string_view name, const NameTables& tables) {
+  return name.ends_with(".rotary_emb.inv_freq") ||
+         std::ranges::any_of(tables.ignored, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 /// A tied model may store the embedding twice; transformers then uses it and not lm_head.
-bool is_copy_of_tied_embedding(const TensorInfo& tensor, const ModelConfig& config, const TensorsByName& all) {
-  if (tensor.name != kLmHead || !config.tie_word_embeddings) return false;
-  const auto found = all.find(kEmbedding);
-  if (found == all.end()) return false;
-  const TensorInfo& embedding = *found->second;
-  return tensor.shape == embedding.shape && tensor.encoding == embedding.encoding &&
-         std::ranges::equal(tensor.bytes, embedding.bytes);
+bool is_copy(const TensorInfo& tensor, const TensorInfo* other) {
+  return other != nullptr && tensor.shape == other->shape && tensor.encoding == other->encoding &&
+         std::ranges::equal(tensor.bytes, other->bytes);
 }
 
-/// What the model needs of the file's tensors, under Hugging Face names and in their order. Every tensor must be
-/// needed: one that is left over, a bias say, would change the results.
-std::vector<TensorInfo> select_tensors(const fs::path& path, const ModelConfig& config, const TensorsByName& all,
-                                       bool gguf_names) {
-  if (std::cmp_greater(config.num_layers, all.size() / kTensorsPerLayer)) {
-    fail(path, fmt::format("{} layers need more than the file's {} tensors", config.num_layers, all.size()));
+struct Selected {
+  std::vector<TensorInfo> tensors;  // in name order
+  std::vector<Layout> layouts;      // of each
+};
+
+/// Finds what the model needs among the file's tensors. Every tensor must be needed: one that is left over, a bias say,
+/// would change the results.
+class Selector {
+ public:
+  Selector(const fs::path& path, const ModelConfig& config, const TensorsByName& all, const NameTables& tables)
+      : path_(path), config_(config), all_(all), tables_(tables) {
+    // Files of the base model alone lack the prefix that its part in the whole model has.
+    has_prefix_ = std::ranges::any_of(all, [&](const auto& entry) { return entry.first.starts_with(tables_.prefix); });
   }
-  Problems problems;
-  const auto problem = [&](std::string_view name, std::string_view what) {
-    problems.add(fmt::format("{}: tensor {} {}", path.string(), shown(name), what));
-  };
-  std::vector<TensorInfo> selected;
-  std::set<std::string_view> needed_names;
-  auto needed = llama_tensors(config);
-  std::ranges::sort(needed, {}, &NeededTensor::name);
-  for (NeededTensor& tensor : needed) {
-    const std::string& name = gguf_names ? tensor.gguf_name : tensor.name;
-    needed_names.insert(name);
-    const auto found = all.find(name);
-    if (found == all.end()) {
-      problem(name, tensor.name == kLmHead ? "is missing, and tie_word_embeddings is not true" : "is missing");
-    } else if (found->second->shape != tensor.shape) {
-      problem(name,
-              fmt::format("has shape {}, and the config needs {}", shown(found->second->shape), shown(tensor.shape)));
-    } else {
-      selected.push_back({tensor.name, tensor.shape, found->second->encoding, found->second->bytes});
+
+  Selected select() {
+    check_num_layers();
+    auto needed = needed_tensors(config_, config_.num_layers);
+    std::vector<std::pair<std::string, NeededTensor*>> order;
+    for (NeededTensor& tensor : needed) order.emplace_back(tensor.name(), &tensor);
+    std::ranges::sort(order);
+    for (auto& [name, tensor] : order) take(name, *tensor);
+    const StoredTensor embedding = stored({.part = "model.embed_tokens", .suffix = ".weight", .shape = {1, 1}});
+    const StoredTensor lm_head = stored({.part = "lm_head", .suffix = ".weight", .shape = {1, 1}});
+    for (const auto& [name, tensor] : all_) {
+      if (used_.contains(name) || is_harmless(name, tables_)) continue;
+      if (name == lm_head.name && config_.tie_word_embeddings) {
+        if (!is_copy(*tensor, find(embedding.name))) {
+          problem(name, "differs from the embedding, although tie_word_embeddings is true");
+        }
+        continue;
+      }
+      problem(name, fmt::format("is not part of a {} model with this config; leaving it out may change the results",
+                                config_.architecture));
+    }
+    problems_.throw_if_any<DataError>();
+    return std::move(selected_);
+  }
+
+ private:
+  /// Before a list of so many layers is made.
+  void check_num_layers() const {
+    std::set<std::string> of_one_layer;
+    for (const NeededTensor& tensor : needed_tensors(config_, 1)) {
+      if (tensor.layer == 0) of_one_layer.insert(stored(tensor).name);
+    }
+    const std::size_t least = std::min<std::size_t>(of_one_layer.size(), 9);  // another layer may have no experts
+    if (std::cmp_greater(config_.num_layers, all_.size() / least)) {
+      fail(path_, fmt::format("{} layers need more than the file's {} tensors", config_.num_layers, all_.size()));
     }
   }
-  for (const auto& [name, tensor] : all) {
-    if (needed_names.contains(name) || is_harmless(name) || is_copy_of_tied_embedding(*tensor, config, all)) continue;
-    problem(name, name == kLmHead
-                      ? "differs from the embedding, although tie_word_embeddings is true"
-                      : "is not part of a Llama model with this config; leaving it out may change the results");
+
+  StoredTensor stored(const NeededTensor& tensor) const {
+    StoredTensor result = locate(tensor, config_, tables_.tables);
+    if (!has_prefix_ && result.name.starts_with(tables_.prefix)) result.name.erase(0, tables_.prefix.size());
+    return result;
   }
-  problems.throw_if_any<DataError>();
-  return selected;
-}
+
+  const TensorInfo* find(std::string_view name) const {
+    const auto found = all_.find(name);
+    return found == all_.end() ? nullptr : found->second;
+  }
+
+  void problem(std::string_view name, std::string_view what) {
+    problems_.add(fmt::format("{}: tensor {} {}", path_.string(), shown(name), what));
+  }
+
+  void take(const std::string& name, const NeededTensor& tensor) {
+    const StoredTensor where = stored(tensor);
+    const TensorInfo* found = find(where.name);
+    const bool is_first = used_.insert(where.name).second;  // of those that share a fused tensor
+    if (found == nullptr) {
+      if (is_first) {
+        problem(where.name,
+                tensor.part == "lm_head" ? "is missing, and tie_word_embeddings is not true" : "is missing");
+      }
+      return;
+    }
+    if (found->shape != where.shape) {
+      if (is_first) {
+        problem(where.name,
+                fmt::format("has shape {}, and the config needs {}", shown(found->shape), shown(where.shape)));
+      }
+      return;
+    }
+    const bool in_blocks = block_size(found->encoding).elements > 1;
+    const bool splits_blocks = where.layout.transposed || where.shape.size() == 1;
+    if (in_blocks && splits_blocks && !is_whole(where.layout)) {
+      problem(where.name,
+              fmt::format("is in {} blocks, and its rows are not whole blocks", to_string(found->encoding)));
+      return;
+    }
+    selected_.tensors.push_back({name, tensor.shape, found->encoding, found->bytes});
+    selected_.layouts.push_back(where.layout);
+  }
+
+  static bool is_whole(const Layout& layout) { return layout.is_contiguous() && layout.run_rows == layout.file_rows; }
+
+  const fs::path& path_;
+  const ModelConfig& config_;
+  const TensorsByName& all_;
+  const NameTables& tables_;
+  bool has_prefix_ = true;
+  std::set<std::string, std::less<>> used_;
+  Problems problems_;
+  Selected selected_;
+};
 
 }  // namespace
 
@@ -151,13 +234,21 @@ struct Checkpoint::State {
   std::vector<SafetensorsFile> shards;
   ModelConfig config;
   std::vector<TensorInfo> tensors;
+  std::vector<Layout> layouts;  // of each
+
+  void select(const TensorsByName& all, const NameTables& tables) {
+    Selected selected = Selector(path, config, all, tables).select();
+    tensors = std::move(selected.tensors);
+    layouts = std::move(selected.layouts);
+  }
 
   void open_gguf() {
     gguf.emplace(path);
-    config = read_gguf_config(*gguf);
+    Described described = read_gguf_config(*gguf);
+    config = std::move(described.config);
     TensorsByName all;
     add_tensors(all, path, gguf->tensors());
-    tensors = select_tensors(path, config, all, true);
+    select(all, gguf_tables(*described.family));
   }
 
   void open_folder() {
@@ -167,7 +258,8 @@ struct Checkpoint::State {
                                     (path / *file).string())
                       : "no config.json in this folder; a Hugging Face model has config.json and model.safetensors");
     }
-    config = read_hf_config(path / "config.json");
+    Described described = read_hf_config(path / "config.json");
+    config = std::move(described.config);
     if (has_file(path, "model.safetensors")) {
       shards.emplace_back(path / "model.safetensors");
     } else if (has_file(path, "model.safetensors.index.json")) {
@@ -184,22 +276,68 @@ struct Checkpoint::State {
     }
     TensorsByName all;
     for (const SafetensorsFile& shard : shards) add_tensors(all, shard.path(), shard.tensors());
-    tensors = select_tensors(path, config, all, false);
+    select(all, hf_tables(*described.family));
   }
 
-  /// Calls `use(bytes)` for each row of Hugging Face's order from `first_row` on; in one piece where the file's order
-  /// is the same.
+  const Layout& layout_of(const TensorInfo& tensor) const {
+    const auto found = std::ranges::lower_bound(tensors, tensor.name, {}, &TensorInfo::name);
+    check(found != tensors.end() && found->name == tensor.name, "the tensor is of this checkpoint");
+    return layouts[static_cast<std::size_t>(found - tensors.begin())];
+  }
+
+  /// Calls `use(bytes)` for the rows from `first_row` on, in their order, in as few pieces as the file's order allows.
+  /// A vector is one row here as in the interface, though its layout speaks of elements.
   template <class Use>
   void for_rows(const TensorInfo& tensor, std::int64_t first_row, std::int64_t num_rows, Use use) const {
     const std::int64_t all_rows = num_rows_of(tensor);
     check(first_row >= 0 && num_rows >= 0 && num_rows <= all_rows - first_row, "the rows are in the tensor");
-    const std::size_t row_bytes = tensor.bytes.size() / all_rows;
-    if (!gguf || !is_rotary_projection(tensor.name)) {
+    const Layout& layout = layout_of(tensor);
+    if (layout.transposed) {
+      for_columns(tensor, layout, first_row, num_rows, use);
+      return;
+    }
+    const bool is_vector = tensor.shape.size() == 1;
+    std::int64_t row = is_vector ? first_row * tensor.shape[0] : first_row;
+    const std::int64_t end = is_vector ? num_rows * tensor.shape[0] : first_row + num_rows;
+    if (layout.run_rows == layout.file_rows && layout.interleaved_dim == 0) {  // whole, whatever its blocks
+      const std::size_t row_bytes = tensor.bytes.size() / all_rows;
       use(tensor.bytes.subspan(first_row * row_bytes, num_rows * row_bytes));
       return;
     }
-    for (std::int64_t row = first_row; row < first_row + num_rows; ++row) {
-      use(tensor.bytes.subspan(gguf_row(row, config.head_dim) * row_bytes, row_bytes));
+    const std::size_t row_bytes = tensor.bytes.size() / layout.file_rows;
+    while (row < end) {
+      const std::int64_t in_run = row % layout.run_rows;
+      std::int64_t at = layout.first_row + row / layout.run_rows * layout.run_stride + in_run;
+      std::int64_t count = std::min(layout.run_rows - in_run, end - row);
+      if (layout.interleaved_dim > 0) {
+        at = interleaved_row(at, layout.interleaved_dim);
+        count = 1;
+      }
+      use(tensor.bytes.subspan(at * row_bytes, count * row_bytes));
+      row += count;
+    }
+  }
+
+  /// The same where rows are columns of the file's tensor: gathered a few at a time, so that each cache line of the
+  /// file is used whole.
+  template <class Use>
+  static void for_columns(const TensorInfo& tensor, const Layout& layout, std::int64_t first_row, std::int64_t num_rows,
+                          Use use) {
+    const auto size = static_cast<std::size_t>(block_size(tensor.encoding).bytes);  // of an element
+    const std::int64_t length = tensor.shape[1];
+    constexpr std::int64_t kRowsAtATime = 64;
+    std::vector<std::byte> rows;
+    for (std::int64_t begin = 0; begin < num_rows; begin += kRowsAtATime) {
+      const std::int64_t count = std::min(kRowsAtATime, num_rows - begin);
+      rows.resize(count * length * size);
+      for (std::int64_t i = 0; i < length; ++i) {
+        const std::byte* from =
+            tensor.bytes.data() + (i * layout.file_rows + layout.first_row + first_row + begin) * size;
+        for (std::int64_t row = 0; row < count; ++row) {
+          std::memcpy(rows.data() + (row * length + i) * size, from + row * size, size);
+        }
+      }
+      use(std::span<const std::byte>(rows));
     }
   }
 };
@@ -265,6 +403,10 @@ void Checkpoint::read_rows_float32(const TensorInfo& tensor, std::int64_t first_
     dequantize(tensor.encoding, bytes, out.subspan(done, elements));
     done += elements;
   });
+  const float subtract = state_->layout_of(tensor).subtract;
+  if (subtract != 0) {
+    for (float& value : out) value -= subtract;
+  }
   check(done == out.size(), "the output has the elements of the rows");
 }
 
@@ -280,18 +422,11 @@ std::int64_t Checkpoint::num_embedding_parameters() const {
   return sum;
 }
 
-// Rows are hashed in Hugging Face's order, so that a GGUF file whose rows were never interleaved does not pass for the
-// right one, and float weights have one fingerprint in either container.
+// Rows are hashed in the model's order, so that a GGUF file whose rows were never interleaved does not pass for the
+// right one, and float weights have one fingerprint in either container. (Not those of Gemma, to which GGUF adds 1.)
 std::string Checkpoint::fingerprint() const {
-  const ModelConfig& c = config();
   Hasher hasher;
-  hasher.add("catenary weights 1").add(c.architecture);
-  for (const std::int64_t size : {c.hidden_size, c.intermediate_size, c.num_layers, c.num_heads, c.num_kv_heads,
-                                  c.head_dim, c.vocab_size, c.max_position_embeddings}) {
-    hasher.add(static_cast<std::uint64_t>(size));
-  }
-  for (const double number : {c.rms_norm_eps, c.rope_theta}) hasher.add(std::bit_cast<std::uint64_t>(number));
-  hasher.add(std::uint64_t{c.tie_word_embeddings});
+  hasher.add("catenary weights 2").add(to_text(config()));
   for (const TensorInfo& tensor : tensors()) {
     hasher.add(tensor.name).add(std::uint64_t{tensor.shape.size()});
     for (const std::int64_t size : tensor.shape) hasher.add(static_cast<std::uint64_t>(size));

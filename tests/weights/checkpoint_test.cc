@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "weights/family.h"
 #include "weights/fixtures.h"
-#include "weights/llama_tensors.h"
+#include "weights/needed_tensors.h"
 
 namespace catenary::weights {
 namespace {
@@ -77,17 +78,19 @@ GgufBuilder gguf_of(const Folder& folder, const ModelConfig& c, bool interleave 
       .uint32("llama.feed_forward_length", u32(c.intermediate_size))
       .uint32("llama.attention.head_count", u32(c.num_heads))
       .uint32("llama.attention.head_count_kv", u32(c.num_kv_heads))
-      .float32("llama.attention.layer_norm_rms_epsilon", static_cast<float>(c.rms_norm_eps))
-      .float32("llama.rope.freq_base", static_cast<float>(c.rope_theta));
-  for (const NeededTensor& needed : llama_tensors(c)) {
-    const auto& [shape, floats] = folder.tensors.at(needed.name);
+      .float32("llama.attention.layer_norm_rms_epsilon", static_cast<float>(c.norm.eps))
+      .float32("llama.rope.freq_base", static_cast<float>(c.rope.theta));
+  const std::span<const TensorName> tables[] = {find_gguf_family("llama")->gguf->names, kGgufNames};
+  for (const NeededTensor& needed : needed_tensors(c, c.num_layers)) {
+    const auto& [shape, floats] = folder.tensors.at(needed.name());
     std::vector<float> stored = floats;
-    if (interleave && is_rotary_projection(needed.name)) {
+    if (interleave && (needed.part == "self_attn.q_proj" || needed.part == "self_attn.k_proj")) {
       for (std::int64_t row = 0; row < shape[0]; ++row) {
-        std::copy_n(floats.begin() + row * shape[1], shape[1], stored.begin() + gguf_row(row, c.head_dim) * shape[1]);
+        std::copy_n(floats.begin() + row * shape[1], shape[1],
+                    stored.begin() + interleaved_row(row, c.head_dim) * shape[1]);
       }
     }
-    builder.tensor(needed.gguf_name, {shape.rbegin(), shape.rend()}, 0, bytes_of(stored));
+    builder.tensor(locate(needed, c, tables).name, {shape.rbegin(), shape.rend()}, 0, bytes_of(stored));
   }
   return builder;
 }
@@ -241,7 +244,7 @@ TEST_F(CheckpointBad, a_config_for_another_model_does_not_fit) {
   expect_refused({"2147483647 layers need more"});
   folder_.config["num_hidden_layers"] = 1;
   folder_.write(to_);
-  expect_refused({"tensor \"model.layers.1.mlp.down_proj.weight\" is not part of a Llama model with this config"});
+  expect_refused({"tensor \"model.layers.1.mlp.down_proj.weight\" is not part of a llama model with this config"});
 }
 
 TEST_F(CheckpointBad, a_bias_is_refused_and_rotary_frequencies_are_not) {
@@ -251,7 +254,7 @@ TEST_F(CheckpointBad, a_bias_is_refused_and_rotary_frequencies_are_not) {
   EXPECT_EQ(checkpoint.fingerprint(), Checkpoint::open(reference("tiny")).fingerprint());
   folder_.tensors["model.layers.0.self_attn.q_proj.bias"] = {{32}, std::vector<float>(32)};
   folder_.write(to_);
-  expect_refused({"tensor \"model.layers.0.self_attn.q_proj.bias\" is not part of a Llama model"});
+  expect_refused({"tensor \"model.layers.0.self_attn.q_proj.bias\" is not part of a llama model"});
 }
 
 TEST_F(CheckpointBad, lm_head_and_tie_word_embeddings_must_agree) {
@@ -344,18 +347,13 @@ class RealModel : public testing::Test {
 
 TEST_F(RealModel, config_and_parameters_are_those_published) {
   const Checkpoint checkpoint = Checkpoint::open(CATENARY_TEST_MODEL);
-  const ModelConfig expected{.architecture = "llama",
-                             .hidden_size = 576,
-                             .intermediate_size = 1536,
-                             .num_layers = 30,
-                             .num_heads = 9,
-                             .num_kv_heads = 3,
-                             .head_dim = 64,
-                             .vocab_size = 49152,
-                             .max_position_embeddings = 8192,
-                             .rms_norm_eps = 1e-5,
-                             .rope_theta = 100000,
-                             .tie_word_embeddings = true};
+  ModelConfig expected =
+      llama_config({.hidden_size = 576, .num_heads = 9, .num_kv_heads = 3, .theta = 100000, .eps = 1e-5});
+  expected.intermediate_size = 1536;
+  expected.num_layers = 30;
+  expected.vocab_size = 49152;
+  expected.max_position_embeddings = 8192;
+  expected.tie_word_embeddings = true;
   EXPECT_EQ(checkpoint.config(), expected);
   EXPECT_EQ(checkpoint.num_parameters(), 134515008);
   EXPECT_EQ(checkpoint.num_embedding_parameters(), 49152 * 576);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "catenary/base/error.h"
+#include "catenary/weights/model_config.h"
 
 namespace catenary::weights {
 
@@ -176,6 +178,24 @@ struct GgufBuilder {
 /// The bytes of a safetensors file.
 inline std::string safetensors_bytes(std::string_view header, std::string_view data = "") {
   return Bytes().text(header).raw(data).str();
+}
+
+/// The config of a Llama model; what is not given is as in no model.
+struct LlamaSizes {
+  std::int64_t hidden_size = 0, num_heads = 0, num_kv_heads = 0;
+  double theta = 0, eps = 0;
+};
+inline ModelConfig llama_config(const LlamaSizes& sizes) {
+  ModelConfig c;
+  c.architecture = "llama";
+  c.hidden_size = c.embedding_size = sizes.hidden_size;
+  c.num_heads = sizes.num_heads;
+  c.num_kv_heads = sizes.num_kv_heads;
+  c.head_dim = sizes.hidden_size / sizes.num_heads;
+  c.norm = {.kind = NormConfig::Kind::kRms, .eps = sizes.eps};
+  c.rope = {.theta = sizes.theta, .dim = c.head_dim};
+  c.attention_scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
+  return c;
 }
 
 inline std::string bytes_of(std::span<const float> floats) {

@@ -16,9 +16,10 @@
 namespace catenary::weights {
 
 /// A model's weights on disk: a Hugging Face folder (config.json, model.safetensors, or model.safetensors.index.json
-/// with its shards) or one GGUF file. Memory-mapped; opening reads headers only. Whatever the container, tensors have
-/// Hugging Face names, shapes and row order (GGUF Llama files permute the rows of q_proj and k_proj; this is undone on
-/// reading). Move-only. Reading is thread-safe.
+/// with its shards) or one GGUF file. Memory-mapped; opening reads headers only. Whatever the family and the container,
+/// tensors have the names, shapes and row order of transformers' Llama, and what Llama lacks is named alike
+/// (src/weights/needed_tensors.cc): fused, transposed, stacked and permuted tensors are taken apart on reading.
+/// Move-only. Reading is thread-safe.
 class Checkpoint {
  public:
   /// Throws DataError that names file and key: missing or truncated file, sizes that do not fit the file, an
@@ -33,7 +34,8 @@ class Checkpoint {
   const std::filesystem::path& path() const;
   const ModelConfig& config() const;
 
-  /// The tensors that the model uses, in name order.
+  /// The tensors that the model uses, in name order. The bytes of those that share a tensor of the file are all of its
+  /// bytes.
   std::span<const TensorInfo> tensors() const;
   const TensorInfo* find_tensor(std::string_view name) const;
   /// Throws DataError if there is no such tensor.

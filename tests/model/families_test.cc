@@ -1,0 +1,110 @@
+// Every family's logits and parameter counts against Hugging Face transformers in float32, through whole checkpoints:
+// tests/reference/model/make_checkpoints.py makes them.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "catenary/model/decoder.h"
+
+namespace catenary::model {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+const fs::path kFolder = fs::path(CATENARY_SOURCE_DIR) / "tests/reference/model";
+
+std::vector<std::string> names() {
+  std::vector<std::string> result;
+  for (const auto& entry : fs::directory_iterator(kFolder)) {
+    if (entry.is_directory()) result.push_back(entry.path().filename().string());
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+std::vector<float> floats_of_base64(const std::string& text) {
+  static const std::string kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int num_bits = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    bits = bits << 6 | static_cast<std::uint32_t>(kDigits.find(c));
+    num_bits += 6;
+    if (num_bits >= 8) bytes.push_back(static_cast<char>(bits >> (num_bits -= 8) & 0xff));
+  }
+  std::vector<float> floats(bytes.size() / sizeof(float));
+  std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
+  return floats;
+}
+
+struct Expected {
+  std::int64_t num_parameters = 0;
+  PackedSequences packed;
+  std::vector<std::int64_t> rows;  // all of the first sequence, the last of each other
+  at::Tensor logits;               // [rows, vocab_size]
+};
+
+Expected read_expected(const fs::path& folder) {
+  const json file = json::parse(std::ifstream(folder / "expected.json"));
+  Expected expected{.num_parameters = file["num_parameters"]};
+  for (const json& tokens : file["sequences"]) {
+    const bool is_first = expected.packed.ends.empty();
+    for (const json& token : tokens) {
+      expected.packed.tokens.push_back(token);
+      if (is_first) expected.rows.push_back(expected.packed.num_tokens() - 1);
+    }
+    expected.packed.ends.push_back(expected.packed.num_tokens());
+    if (!is_first) expected.rows.push_back(expected.packed.num_tokens() - 1);
+  }
+  const auto floats = floats_of_base64(file["logits_float32_base64"]);
+  expected.logits = at::tensor(floats).view({std::ssize(expected.rows), -1});
+  return expected;
+}
+
+class Families : public testing::TestWithParam<std::string> {
+ protected:
+  const fs::path folder_ = kFolder / GetParam();
+  const weights::Checkpoint checkpoint_ = weights::Checkpoint::open(folder_);
+  const Expected expected_ = read_expected(folder_);
+
+  double max_difference(spec::DType dtype) const {
+    const Decoder decoder(checkpoint_, dtype, at::Device(at::kCPU));
+    const at::Tensor hidden = decoder.hidden_states(expected_.packed).index_select(0, at::tensor(expected_.rows));
+    return (decoder.logits(hidden) - expected_.logits).abs().max().item<double>();
+  }
+};
+
+TEST_P(Families, logits_agree_with_transformers) {
+  const double wide = max_difference(spec::DType::kFloat32), narrow = max_difference(spec::DType::kBFloat16);
+  std::printf("%-22s max |difference| of logits: float32 %.1e, bfloat16 %.1e\n", GetParam().c_str(), wide, narrow);
+  EXPECT_LT(wide, 1e-4);
+  EXPECT_LT(narrow, 3e-2);
+}
+
+TEST_P(Families, parameters_are_as_many_as_transformers_counts) {
+  EXPECT_EQ(checkpoint_.num_parameters(), expected_.num_parameters);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, Families, testing::ValuesIn(names()), [](const auto& instance) {
+  std::string name = instance.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST(FamilyConfigs, no_two_read_alike) {
+  std::set<std::string> texts;
+  for (const std::string& name : names()) {
+    texts.insert(weights::to_text(weights::Checkpoint::open(kFolder / name).config()));
+  }
+  EXPECT_EQ(texts.size(), names().size());
+}
+
+}  // namespace
+}  // namespace catenary::model
