@@ -8,8 +8,9 @@ namespace catenary::weights {
 namespace {
 
 constexpr const Family* kFamilies[] = {
-    &kGemma, &kGemma2, &kGemma3, &kLlama, &kMistral,  &kMixtral, &kOlmo,     &kOlmo2,
-    &kOlmoe, &kPhi,    &kPhi3,   &kQwen2, &kQwen2Moe, &kQwen3,   &kQwen3Moe, &kStableLm,
+    &kBloom,   &kFalcon, &kGemma,   &kGemma2,  &kGemma3,   &kGpt2,  &kGptJ,     &kGptNeo,
+    &kGptNeox, &kLlama,  &kMistral, &kMixtral, &kMpt,      &kOlmo,  &kOlmo2,    &kOlmoe,
+    &kOpt,     &kPhi,    &kPhi3,    &kQwen2,   &kQwen2Moe, &kQwen3, &kQwen3Moe, &kStableLm,
 };
 
 constexpr TensorName kLlama_[] = {
