@@ -92,6 +92,30 @@ std::vector<SafetensorsFile> open_shards(const fs::path& index_path) {
   return shards;
 }
 
+/// The parts after the first of what llama-gguf-split made: "NAME-00001-of-00003.gguf" names the others. The metadata
+/// are those of the first.
+std::vector<GgufFile> open_other_parts(const GgufFile& first) {
+  constexpr std::int64_t kMaxParts = 99999;  // five digits
+  const std::int64_t count = first.find_integer("split.count").value_or(1);
+  if (count <= 1) return {};
+  if (count > kMaxParts) fail(first.path(), fmt::format("split.count: {} parts are more than {}", count, kMaxParts));
+  const std::string name = first.path().filename().string();
+  const std::string end = fmt::format("-00001-of-{:05}.gguf", count);
+  if (!name.ends_with(end) || first.find_integer("split.no").value_or(0) != 0) {
+    fail(first.path(), fmt::format("a file in {} parts: give the first, whose name ends in {}", count, end));
+  }
+  std::vector<GgufFile> rest;
+  for (std::int64_t i = 1; i < count; ++i) {
+    const std::string part =
+        fmt::format("{}-{:05}-of-{:05}.gguf", name.substr(0, name.size() - end.size()), i + 1, count);
+    const GgufFile& opened = rest.emplace_back(first.path().parent_path() / part);
+    if (opened.find_integer("split.no") != i || opened.find_integer("split.count") != count) {
+      fail(opened.path(), fmt::format("split.no and split.count do not say that this is part {} of {}", i + 1, count));
+    }
+  }
+  return rest;
+}
+
 /// The tables that say where a model's tensors are, and which of the file's tensors may be left out.
 struct NameTables {
   std::array<std::span<const TensorName>, 2> tables;
@@ -231,6 +255,7 @@ class Selector {
 struct Checkpoint::State {
   fs::path path;
   std::optional<GgufFile> gguf;
+  std::vector<GgufFile> gguf_rest;  // the other parts of a split file
   std::vector<SafetensorsFile> shards;
   ModelConfig config;
   std::vector<TensorInfo> tensors;
@@ -244,10 +269,16 @@ struct Checkpoint::State {
 
   void open_gguf() {
     gguf.emplace(path);
-    Described described = read_gguf_config(*gguf);
+    gguf_rest = open_other_parts(*gguf);
+    Described described = read_gguf_config(*gguf, gguf_rest);
     config = std::move(described.config);
     TensorsByName all;
     add_tensors(all, path, gguf->tensors());
+    for (const GgufFile& part : gguf_rest) add_tensors(all, part.path(), part.tensors());
+    const auto expected = gguf->find_integer("split.tensors.count");
+    if (expected && std::cmp_not_equal(*expected, all.size())) {
+      fail(path, fmt::format("split.tensors.count is {}, and the parts hold {} tensors", *expected, all.size()));
+    }
     select(all, gguf_tables(*described.family));
   }
 

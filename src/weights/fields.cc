@@ -323,8 +323,9 @@ void HfFields::read_layer_types(ModelConfig& c, std::vector<bool> fallback) {
 
 // ---- GGUF ---------------------------------------------------------------------------------------------------------
 
-GgufFields::GgufFields(const GgufFile& gguf, std::string architecture, Problems& problems)
-    : gguf_(gguf), architecture_(std::move(architecture)), problems_(problems) {}
+GgufFields::GgufFields(const GgufFile& gguf, std::span<const GgufFile> rest, std::string architecture,
+                       Problems& problems)
+    : gguf_(gguf), rest_(rest), architecture_(std::move(architecture)), problems_(problems) {}
 
 std::string GgufFields::full(std::string_view key) const {
   return fmt::format("{}.{}", architecture_, key);
@@ -337,8 +338,15 @@ void GgufFields::unsupported(std::string_view key, std::string_view what) {
 }
 
 const TensorInfo* GgufFields::find_tensor(std::string_view name) const {
-  const auto found = std::ranges::find(gguf_.tensors(), name, &TensorInfo::name);
-  return found == gguf_.tensors().end() ? nullptr : &*found;
+  const auto find_in = [&](const GgufFile& part) {
+    const auto found = std::ranges::find(part.tensors(), name, &TensorInfo::name);
+    return found == part.tensors().end() ? nullptr : &*found;
+  };
+  const TensorInfo* found = find_in(gguf_);
+  for (const GgufFile& part : rest_) {
+    if (found == nullptr) found = find_in(part);
+  }
+  return found;
 }
 
 std::int64_t GgufFields::size(std::string_view key, std::optional<std::int64_t> fallback) {

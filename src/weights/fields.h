@@ -83,7 +83,8 @@ class HfFields {
 /// The same for GGUF metadata; keys begin with the architecture's name, which is left out here.
 class GgufFields {
  public:
-  GgufFields(const GgufFile& gguf, std::string architecture, Problems& problems);
+  /// Metadata are those of `gguf`; the tensors of a split file lie in `rest` as well.
+  GgufFields(const GgufFile& gguf, std::span<const GgufFile> rest, std::string architecture, Problems& problems);
 
   void problem(std::string_view key, std::string_view what);
   void unsupported(std::string_view key, std::string_view what);
@@ -104,6 +105,7 @@ class GgufFields {
 
  private:
   const GgufFile& gguf_;
+  std::span<const GgufFile> rest_;
   std::string architecture_;
   Problems& problems_;
 };

@@ -98,10 +98,10 @@ Described read_hf_config(const std::filesystem::path& config_json) {
   return result;
 }
 
-Described read_gguf_config(const GgufFile& gguf) {
+Described read_gguf_config(const GgufFile& gguf, std::span<const GgufFile> rest) {
   Problems problems;
   const auto architecture = gguf.get_string("general.architecture");
-  GgufFields fields(gguf, std::string(architecture), problems);
+  GgufFields fields(gguf, rest, std::string(architecture), problems);
   Described result;
   result.family = find_gguf_family(architecture);
   if (result.family == nullptr) {
@@ -113,9 +113,6 @@ Described read_gguf_config(const GgufFile& gguf) {
   }
   result.config.architecture = result.family->model_type;
   result.family->gguf->read(fields, result.config);
-  if (gguf.find_integer("split.count").value_or(1) > 1) {
-    fields.unsupported("split.count", "a file in several parts (join them with `llama-gguf-split --merge`)");
-  }
   problems.throw_if_any<DataError>();
   return result;
 }

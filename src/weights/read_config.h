@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 
 #include "catenary/weights/gguf.h"
 #include "catenary/weights/model_config.h"
@@ -18,7 +19,7 @@ struct Described {
 /// type or out of range, and features that are not supported, by name.
 Described read_hf_config(const std::filesystem::path& config_json);
 
-/// The same from GGUF metadata.
-Described read_gguf_config(const GgufFile& gguf);
+/// The same from GGUF metadata; `rest` are the other parts of a split file.
+Described read_gguf_config(const GgufFile& gguf, std::span<const GgufFile> rest = {});
 
 }  // namespace catenary::weights

