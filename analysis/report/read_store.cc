@@ -54,11 +54,11 @@ Table read_store(const std::filesystem::path& path) {
     log_odds.metric = describe_metric("log_odds");
     const auto scores = store.read_unit(u);
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      const auto& log_likelihoods = scores[i].log_likelihoods;
-      if (log_likelihoods.empty() || !std::ranges::all_of(log_likelihoods, [](double x) { return std::isfinite(x); }))
-        break;
+      if (!scores[i]) break;
+      const auto& log_likelihoods = scores[i]->log_likelihoods;
+      if (!std::ranges::all_of(log_likelihoods, [](double x) { return std::isfinite(x); })) break;
       const auto metrics = task::measure(
-          format, {log_likelihoods, scores[i].num_tokens, task.items[i].class_num_bytes, task.items[i].answer_index});
+          format, {log_likelihoods, scores[i]->num_tokens, task.items[i].class_num_bytes, task.items[i].answer_index});
       accuracy.items.push_back(task.items[i].item);
       accuracy.values.push_back(metrics.accuracy);
       loss.values.push_back(metrics.loss);

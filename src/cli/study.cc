@@ -47,6 +47,8 @@ store::TaskRow row_of(const spec::TaskSpec& spec, const task::Task& task) {
     stored.item = i;
     stored.answer_index = item.answer_index;
     stored.class_num_bytes = task::continuation_bytes(task.format, item);
+    stored.true_answer = item.true_answer;
+    stored.anchor = item.anchor;
   }
   return row;
 }

@@ -23,9 +23,9 @@ std::uint64_t estimate_num_bytes(const Tables& tables) {
     if constexpr (std::is_same_v<T, std::string>) width = text_width(rows);
     num_bytes += rows.size() * width;
   });
-  for_each_result_column(
-      tables.ranges.unit_index.size(), num_score_rows(tables),
-      [&num_bytes]<class T>(const ResultInfo<T>&, std::size_t num_rows) { num_bytes += num_rows * sizeof(T); });
+  for_each_result_column(num_results(tables), [&num_bytes]<class T>(const ResultInfo<T>&, std::size_t num_rows) {
+    num_bytes += num_rows * sizeof(T);
+  });
   return num_bytes;
 }
 
@@ -126,6 +126,9 @@ void write_file(H5File file, const Layout& layout, const Tables& tables, const F
   create_group(file, "units", "a row a work unit: model x task x condition");
   create_group(file, "ranges", "a row a run of items that is computed, stored and resumed as one");
   create_group(file, "scores", "a row a class of an item of a unit; a unit's rows follow its task's in /task_classes");
+  create_group(file, "items", "a row an item of a unit; a unit's rows follow its task's in /task_items");
+  create_group(file, "texts", "a row a text that a model generated for an item of a unit, in the items' order");
+  create_group(file, "runs", "a row a run that wrote to this file, the first of them made it");
 
   for_each_column(tables, [&file]<class T>(const ColumnInfo& info, const std::vector<T>& rows) {
     if constexpr (std::is_same_v<T, std::string>) {
@@ -134,10 +137,9 @@ void write_file(H5File file, const Layout& layout, const Tables& tables, const F
       Column<T>::create(file, info, rows.size(), T{}).write(0, rows);
     }
   });
-  for_each_result_column(tables.ranges.unit_index.size(), num_score_rows(tables),
-                         [&file]<class T>(const ResultInfo<T>& column, std::size_t num_rows) {
-                           Column<T>::create(file, column.info, num_rows, column.pending);
-                         });
+  for_each_result_column(num_results(tables), [&file]<class T>(const ResultInfo<T>& column, std::size_t num_rows) {
+    Column<T>::create(file, column.info, num_rows, column.pending);
+  });
   file.flush();
   file.close();
 }

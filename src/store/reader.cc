@@ -19,6 +19,21 @@
 
 namespace catenary::store {
 
+namespace {
+
+/// The rows of a unit as they lie in the file; `text_bytes` are all of the unit's room.
+struct UnitRows {
+  Place place;
+  Values values;
+  std::vector<std::int64_t> text_begin;
+};
+
+std::string text_of(const auto& fixed) {
+  return to_valid_utf8({fixed.data(), ::strnlen(fixed.data(), fixed.size())});
+}
+
+}  // namespace
+
 struct Reader::State {
   H5File file;
   Layout layout;
@@ -26,15 +41,20 @@ struct Reader::State {
   std::vector<StoredRange> ranges;
   std::vector<std::uint32_t> checksums;  // of each range's values
   std::vector<std::string> errors;
+  std::vector<Run> runs;
   Column<double> log_likelihood;
   Column<std::int32_t> num_tokens;
-  Column<std::uint8_t> is_greedy;
+  Column<std::uint8_t> is_greedy, is_truncated;
+  Column<std::int64_t> text_begin;
+  Column<std::int32_t> text_num_bytes, text_num_tokens;
+  Column<std::uint8_t> text_is_cut, text_bytes;
 
   void read_layout();
   void read_ranges();
-  void open_scores();
-  Scores read_scores(std::size_t unit) const;
-  bool is_intact(std::size_t range, const Scores& unit_scores) const;
+  void read_runs();
+  void open_values();
+  UnitRows read_rows(std::size_t unit) const;
+  std::optional<Values> intact_values(std::size_t range, const UnitRows& rows) const;
 };
 
 Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
@@ -50,7 +70,8 @@ Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<Stat
   }
   state_->read_layout();
   state_->read_ranges();
-  state_->open_scores();
+  state_->read_runs();
+  state_->open_values();
 }
 
 Reader::Reader(Reader&&) noexcept = default;
@@ -62,6 +83,9 @@ const Layout& Reader::layout() const {
 }
 const std::vector<StoredRange>& Reader::ranges() const {
   return state_->ranges;
+}
+const std::vector<Run>& Reader::runs() const {
+  return state_->runs;
 }
 const std::vector<std::string>& Reader::errors() const {
   return state_->errors;
@@ -106,9 +130,11 @@ void Reader::State::read_ranges() {
   };
   // The state first: a range that becomes done while we read is then still pending to us, never the other way round.
   const auto states = read(kState);
+  const auto run_indices = read(kRunIndex);
   const auto owner_ranks = read(kOwnerRank);
   const auto seconds = read(kSeconds);
   const auto num_tokens_fed = read(kNumTokensFed);
+  const auto flops = read(kFlops);
   const auto finished = read(kFinished);
   const auto record_checksums = read(kRecordChecksum);
   checksums = read(kChecksum);
@@ -117,15 +143,21 @@ void Reader::State::read_ranges() {
   errors.resize(layout.units.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     StoredRange range{.range = items[i]};
-    const RangeRecord record{
-        static_cast<RangeState>(states[i]), checksums[i], owner_ranks[i], seconds[i], num_tokens_fed[i], finished[i]};
+    const RangeRecord record{static_cast<RangeState>(states[i]),
+                             checksums[i],
+                             run_indices[i],
+                             owner_ranks[i],
+                             seconds[i],
+                             num_tokens_fed[i],
+                             flops[i],
+                             finished[i]};
     const auto unit = static_cast<std::size_t>(items[i].unit_index);
     const bool is_known = record.state == RangeState::kDone || record.state == RangeState::kFailed;
     if (is_known && record_checksum(layout.units[unit].id, items[i].first_item, record) == record_checksums[i]) {
-      range = {items[i], record.state, record.owner_rank, record.seconds, record.num_tokens_fed, record.finished};
+      range = {items[i],       record.state,          record.run_index, record.owner_rank,
+               record.seconds, record.num_tokens_fed, record.flops,     record.finished};
       if (record.state == RangeState::kFailed && errors[unit].empty()) {
-        const ErrorText text = error_column.read(i, 1).front();
-        errors[unit] = to_valid_utf8({text.data(), ::strnlen(text.data(), text.size())});
+        errors[unit] = text_of(error_column.read(i, 1).front());
         if (errors[unit].empty()) errors[unit] = "failed; the reason was not stored";
       }
     }
@@ -133,51 +165,124 @@ void Reader::State::read_ranges() {
   }
 }
 
-void Reader::State::open_scores() {
-  const std::size_t num_rows = num_score_rows(tables);
-  log_likelihood = Column<double>::open(file, kLogLikelihood.info.path, num_rows);
-  num_tokens = Column<std::int32_t>::open(file, kNumTokens.info.path, num_rows);
-  is_greedy = Column<std::uint8_t>::open(file, kIsGreedy.info.path, num_rows);
+void Reader::State::read_runs() {
+  const auto read = [&]<class T>(const ResultInfo<T>& column) {
+    return Column<T>::open(file, column.info.path, kNumRunRows).read_all();
+  };
+  const auto started = read(kRunStarted);
+  const auto finished = read(kRunFinished);
+  const auto num_ranks = read(kRunNumRanks);
+  const auto host = read(kRunHost);
+  const auto catenary_version = read(kRunCatenaryVersion);
+  const auto libtorch_version = read(kRunLibtorchVersion);
+  const auto stored_checksums = read(kRunChecksum);
+  for (std::size_t i = 0; i < kNumRunRows && !std::isnan(started[i]); ++i) {
+    Run run{started[i],
+            finished[i],
+            num_ranks[i],
+            text_of(host[i]),
+            text_of(catenary_version[i]),
+            text_of(libtorch_version[i])};
+    // A run that is killed while it writes its end leaves the checksum of one that has not ended.
+    if (run_checksum(run) != stored_checksums[i]) run.finished = kNaN;
+    if (run_checksum(run) != stored_checksums[i]) run = {kNaN, kNaN, 0, "?", "?", "?"};
+    runs.push_back(run);
+  }
+}
+
+void Reader::State::open_values() {
+  const NumResults num = num_results(tables);
+  const auto open = [this]<class T>(Column<T>& column, const ResultInfo<T>& result, std::size_t num_rows) {
+    column = Column<T>::open(file, result.info.path, num_rows);
+  };
+  open(log_likelihood, kLogLikelihood, num.scores);
+  open(num_tokens, kNumTokens, num.scores);
+  open(is_greedy, kIsGreedy, num.scores);
+  open(is_truncated, kIsTruncated, num.items);
+  open(text_begin, kTextBegin, num.texts);
+  open(text_num_bytes, kTextNumBytes, num.texts);
+  open(text_num_tokens, kTextNumTokens, num.texts);
+  open(text_is_cut, kTextIsCut, num.texts);
+  open(text_bytes, kTextBytes, num.text_bytes);
 }
 
 /// All of a unit's rows in one go: reading range by range costs a hundred times as many calls.
-Scores Reader::State::read_scores(std::size_t unit) const {
-  const auto first = static_cast<std::size_t>(tables.units.class_begin[unit]);
-  const auto count = static_cast<std::size_t>(tables.units.num_classes[unit]);
-  return {log_likelihood.read(first, count), num_tokens.read(first, count), is_greedy.read(first, count)};
+UnitRows Reader::State::read_rows(std::size_t unit) const {
+  const Place place = place_of_unit(tables, unit);
+  UnitRows rows{.place = place,
+                .values = {.log_likelihood = log_likelihood.read(place.score_begin, place.num_scores),
+                           .num_tokens = num_tokens.read(place.score_begin, place.num_scores),
+                           .is_greedy = is_greedy.read(place.score_begin, place.num_scores),
+                           .is_truncated = is_truncated.read(place.item_begin, place.num_items),
+                           .text_num_bytes = text_num_bytes.read(place.text_begin, place.num_texts),
+                           .text_num_tokens = text_num_tokens.read(place.text_begin, place.num_texts),
+                           .text_is_cut = text_is_cut.read(place.text_begin, place.num_texts),
+                           .text_bytes = {}},
+                .text_begin = text_begin.read(place.text_begin, place.num_texts)};
+  const auto bytes = text_bytes.read(place.text_byte_begin, place.num_text_bytes);
+  rows.values.text_bytes.assign(bytes.begin(), bytes.end());
+  return rows;
 }
 
-bool Reader::State::is_intact(std::size_t range, const Scores& unit_scores) const {
-  const auto unit = static_cast<std::size_t>(ranges[range].range.unit_index);
-  const auto first = static_cast<std::size_t>(tables.ranges.class_begin[range] - tables.units.class_begin[unit]);
-  const auto count = static_cast<std::size_t>(tables.ranges.num_classes[range]);
-  return checksums[range] == values_checksum(tables.units.id[unit], ranges[range].range.first_item,
-                                             std::span(unit_scores.log_likelihood).subspan(first, count),
-                                             std::span(unit_scores.num_tokens).subspan(first, count),
-                                             std::span(unit_scores.is_greedy).subspan(first, count));
+/// The values of a range of the unit whose rows these are; nothing if they are not what the checksum says.
+std::optional<Values> Reader::State::intact_values(std::size_t range, const UnitRows& rows) const {
+  const Place place = place_of_range(tables, range);
+  const auto slice = [](const auto& column, std::size_t begin, std::size_t count) {
+    const auto first = column.begin() + static_cast<std::ptrdiff_t>(begin);
+    return std::remove_cvref_t<decltype(column)>(first, first + static_cast<std::ptrdiff_t>(count));
+  };
+  const std::size_t score = place.score_begin - rows.place.score_begin;
+  const std::size_t text = place.text_begin - rows.place.text_begin;
+  Values values{
+      .log_likelihood = slice(rows.values.log_likelihood, score, place.num_scores),
+      .num_tokens = slice(rows.values.num_tokens, score, place.num_scores),
+      .is_greedy = slice(rows.values.is_greedy, score, place.num_scores),
+      .is_truncated = slice(rows.values.is_truncated, place.item_begin - rows.place.item_begin, place.num_items),
+      .text_num_bytes = slice(rows.values.text_num_bytes, text, place.num_texts),
+      .text_num_tokens = slice(rows.values.text_num_tokens, text, place.num_texts),
+      .text_is_cut = slice(rows.values.text_is_cut, text, place.num_texts),
+      .text_bytes = {}};
+  std::size_t num_bytes = 0;
+  for (const std::int32_t length : values.text_num_bytes) {
+    if (length < 0 || static_cast<std::size_t>(length) > place.num_text_bytes - num_bytes) return std::nullopt;
+    num_bytes += static_cast<std::size_t>(length);
+  }
+  if (slice(rows.text_begin, text, place.num_texts) != text_begins(place, values)) return std::nullopt;
+  values.text_bytes = slice(rows.values.text_bytes, place.text_byte_begin - rows.place.text_byte_begin, num_bytes);
+  const auto& unit_id = tables.units.id[static_cast<std::size_t>(ranges[range].range.unit_index)];
+  if (values_checksum(unit_id, ranges[range].range.first_item, values) != checksums[range]) return std::nullopt;
+  return values;
 }
 
-std::vector<spec::ItemScore> Reader::read_unit(std::size_t unit_index) const {
+std::vector<std::optional<spec::ItemScore>> Reader::read_unit(std::size_t unit_index) const {
   const State& s = *state_;
   check(unit_index < s.layout.units.size(), "a unit index outside of the store");
   const auto& items = s.layout.tasks[static_cast<std::size_t>(s.layout.units[unit_index].task_index)].items;
-  const Scores scores = s.read_scores(unit_index);
-  std::vector<spec::ItemScore> result(items.size());
+  const auto num_texts = static_cast<std::size_t>(s.layout.units[unit_index].num_texts_per_item);
+  const UnitRows rows = s.read_rows(unit_index);
+  std::vector<std::optional<spec::ItemScore>> result(items.size());
   const auto first_range = static_cast<std::size_t>(s.tables.units.range_begin[unit_index]);
   const auto num_ranges = static_cast<std::size_t>(s.tables.units.num_ranges[unit_index]);
-  std::ptrdiff_t begin = 0;
   for (std::size_t i = first_range; i < first_range + num_ranges; ++i) {
-    const StoredRange& stored = s.ranges[i];
-    const bool is_usable = stored.state == RangeState::kDone && s.is_intact(i, scores);
-    for (std::int64_t offset = 0; offset < stored.range.num_items; ++offset) {
-      const auto item = static_cast<std::size_t>(stored.range.first_item + offset);
-      const std::ptrdiff_t end = begin + std::ssize(items[item].class_num_bytes);
-      if (is_usable) {
-        result[item] = {{scores.log_likelihood.begin() + begin, scores.log_likelihood.begin() + end},
-                        {scores.num_tokens.begin() + begin, scores.num_tokens.begin() + end},
-                        {scores.is_greedy.begin() + begin, scores.is_greedy.begin() + end}};
+    if (s.ranges[i].state != RangeState::kDone) continue;
+    const auto values = s.intact_values(i, rows);
+    if (!values) continue;
+    std::size_t score = 0, text = 0, byte = 0;
+    for (std::size_t offset = 0; offset < values->is_truncated.size(); ++offset) {
+      const std::size_t row = static_cast<std::size_t>(s.ranges[i].range.first_item) + offset;
+      spec::ItemScore& item = result[row].emplace();
+      for (std::size_t c = 0; c < items[row].class_num_bytes.size(); ++c, ++score) {
+        item.log_likelihoods.push_back(values->log_likelihood[score]);
+        item.num_tokens.push_back(values->num_tokens[score]);
+        item.is_greedy.push_back(values->is_greedy[score]);
       }
-      begin = end;
+      item.is_truncated = values->is_truncated[offset] != 0;
+      for (std::size_t t = 0; t < num_texts; ++t, ++text) {
+        const auto num_bytes = static_cast<std::size_t>(values->text_num_bytes[text]);
+        item.texts.push_back({values->text_bytes.substr(byte, num_bytes), values->text_num_tokens[text],
+                              values->text_is_cut[text] != 0});
+        byte += num_bytes;
+      }
     }
   }
   return result;
@@ -186,15 +291,15 @@ std::vector<spec::ItemScore> Reader::read_unit(std::size_t unit_index) const {
 std::vector<std::size_t> Reader::verify() const {
   const State& s = *state_;
   std::vector<std::size_t> damaged;
-  Scores scores;
-  std::int32_t unit_of_scores = -1;
+  std::optional<UnitRows> rows;
+  std::int32_t unit_of_rows = -1;
   for (std::size_t i = 0; i < s.ranges.size(); ++i) {
     if (s.ranges[i].state != RangeState::kDone) continue;
-    if (const std::int32_t unit = s.ranges[i].range.unit_index; unit != unit_of_scores) {
-      scores = s.read_scores(static_cast<std::size_t>(unit));
-      unit_of_scores = unit;
+    if (const std::int32_t unit = s.ranges[i].range.unit_index; unit != unit_of_rows) {
+      rows = s.read_rows(static_cast<std::size_t>(unit));
+      unit_of_rows = unit;
     }
-    if (!s.is_intact(i, scores)) damaged.push_back(i);
+    if (!s.intact_values(i, *rows)) damaged.push_back(i);
   }
   return damaged;
 }

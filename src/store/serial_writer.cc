@@ -19,7 +19,7 @@ SerialWriter::SerialWriter(const std::filesystem::path& path, const Layout& layo
 SerialWriter::~SerialWriter() = default;
 
 void SerialWriter::write(std::size_t range_index, const spec::RangeResult& result, std::int32_t owner_rank) {
-  state_->range_writer.write(range_index, result, owner_rank);
+  state_->range_writer.write(range_index, result, {.run_index = 0, .rank = owner_rank});
 }
 
 }  // namespace catenary::store

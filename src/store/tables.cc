@@ -14,6 +14,10 @@
 namespace catenary::store {
 namespace {
 
+// Far beyond any real unit; what is larger is damage, and must not be multiplied.
+constexpr std::size_t kMaxTextsPerItem = 16;
+constexpr std::size_t kMaxBytesPerText = 1 << 26;
+
 template <class T>
 std::span<const std::byte> bytes_of(const std::vector<T>& values) {
   return std::as_bytes(std::span(values));
@@ -24,12 +28,12 @@ class Bytes {
  public:
   void add_text(const std::string& text) { bytes_.append(text); }
   template <class T>
-  void add(std::span<const T> values) {
-    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  void add(const std::vector<T>& values) {
+    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
   }
   template <class T>
   void add_one(const T& value) {
-    add(std::span<const T>(&value, 1));
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
   std::uint32_t checksum() const { return checksum32(std::as_bytes(std::span(bytes_.data(), bytes_.size()))); }
 
@@ -71,6 +75,11 @@ class Checker {
 
 bool same_number(double a, double b) {
   return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+bool same_item(const TaskItemRow& a, const TaskItemRow& b) {
+  return a.item == b.item && a.answer_index == b.answer_index && a.class_num_bytes == b.class_num_bytes &&
+         same_number(a.true_answer, b.true_answer) && same_number(a.anchor, b.anchor);
 }
 
 /// Compares two lists of rows by name: which are missing, which are new, and `compare`s those of the same name.
@@ -141,6 +150,8 @@ Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& range
       items.answer_index.push_back(item.answer_index);
       items.class_begin.push_back(static_cast<std::int64_t>(classes.num_bytes.size()));
       items.num_classes.push_back(static_cast<std::int32_t>(item.class_num_bytes.size()));
+      items.true_answer.push_back(item.true_answer);
+      items.anchor.push_back(item.anchor);
       for (std::size_t i = 0; i < item.class_num_bytes.size(); ++i) {
         classes.item_index.push_back(item_index);
         classes.class_index.push_back(static_cast<std::int32_t>(i));
@@ -161,7 +172,7 @@ Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& range
     tables.conditions.definition.push_back(condition.definition);
   }
 
-  std::int64_t class_begin = 0;
+  std::int64_t class_begin = 0, item_begin = 0, text_begin = 0, text_byte_begin = 0;
   for (const spec::WorkUnit& unit : layout.units) {
     const auto task = static_cast<std::size_t>(unit.task_index);
     tables.units.id.push_back(unit.id);
@@ -170,10 +181,19 @@ Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& range
     tables.units.condition_index.push_back(unit.condition_index);
     tables.units.range_begin.push_back(0);
     tables.units.num_ranges.push_back(0);
+    tables.units.item_begin.push_back(item_begin);
     tables.units.num_items.push_back(tables.tasks.num_items.at(task));
     tables.units.class_begin.push_back(class_begin);
     tables.units.num_classes.push_back(tables.tasks.num_classes.at(task));
+    tables.units.num_texts_per_item.push_back(unit.num_texts_per_item);
+    tables.units.num_bytes_per_text.push_back(unit.num_bytes_per_text);
+    tables.units.text_begin.push_back(text_begin);
+    tables.units.text_byte_begin.push_back(text_byte_begin);
+    const std::int64_t num_texts = tables.tasks.num_items.at(task) * unit.num_texts_per_item;
     class_begin += tables.tasks.num_classes.at(task);
+    item_begin += tables.tasks.num_items.at(task);
+    text_begin += num_texts;
+    text_byte_begin += num_texts * unit.num_bytes_per_text;
   }
 
   for (const spec::ItemRange& range : ranges) {
@@ -199,10 +219,46 @@ Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& range
   return tables;
 }
 
-std::size_t num_score_rows(const Tables& tables) {
-  std::int64_t num_rows = 0;
-  for (const std::int64_t num_classes : tables.units.num_classes) num_rows += num_classes;
-  return static_cast<std::size_t>(num_rows);
+NumResults num_results(const Tables& tables) {
+  NumResults num{.ranges = tables.ranges.unit_index.size()};
+  for (std::size_t unit = 0; unit < tables.units.id.size(); ++unit) {
+    const Place place = place_of_unit(tables, unit);
+    num.scores += place.num_scores;
+    num.items += place.num_items;
+    num.texts += place.num_texts;
+    num.text_bytes += place.num_text_bytes;
+  }
+  return num;
+}
+
+namespace {
+
+Place make_place(const Tables& tables, std::size_t unit, std::int64_t class_begin, std::int64_t num_classes,
+                 std::int64_t first_item, std::int64_t num_items) {
+  const std::int64_t texts_per_item = tables.units.num_texts_per_item[unit];
+  const std::int64_t bytes_per_text = tables.units.num_bytes_per_text[unit];
+  const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+  return {.score_begin = size(class_begin),
+          .num_scores = size(num_classes),
+          .item_begin = size(tables.units.item_begin[unit] + first_item),
+          .num_items = size(num_items),
+          .text_begin = size(tables.units.text_begin[unit] + first_item * texts_per_item),
+          .num_texts = size(num_items * texts_per_item),
+          .text_byte_begin = size(tables.units.text_byte_begin[unit] + first_item * texts_per_item * bytes_per_text),
+          .num_text_bytes = size(num_items * texts_per_item * bytes_per_text)};
+}
+
+}  // namespace
+
+Place place_of_range(const Tables& tables, std::size_t range_index) {
+  const auto& ranges = tables.ranges;
+  return make_place(tables, static_cast<std::size_t>(ranges.unit_index[range_index]), ranges.class_begin[range_index],
+                    ranges.num_classes[range_index], ranges.first_item[range_index], ranges.num_items[range_index]);
+}
+
+Place place_of_unit(const Tables& tables, std::size_t unit_index) {
+  return make_place(tables, unit_index, tables.units.class_begin[unit_index], tables.units.num_classes[unit_index], 0,
+                    tables.units.num_items[unit_index]);
 }
 
 Layout layout_of(const Tables& tables, const std::string& file) {
@@ -224,7 +280,7 @@ Layout layout_of(const Tables& tables, const std::string& file) {
     for (std::size_t row = rows.begin; row < rows.end; ++row) {
       const Slice classes = checker.slice("task_items/class_begin", row, items.class_begin[row], items.num_classes[row],
                                           num_bytes.size());
-      TaskItemRow item{items.item[row], items.answer_index[row], {}};
+      TaskItemRow item{items.item[row], items.answer_index[row], {}, items.true_answer[row], items.anchor[row]};
       item.class_num_bytes.assign(num_bytes.begin() + static_cast<std::ptrdiff_t>(classes.begin),
                                   num_bytes.begin() + static_cast<std::ptrdiff_t>(classes.end));
       task.items.push_back(std::move(item));
@@ -239,11 +295,17 @@ Layout layout_of(const Tables& tables, const std::string& file) {
   }
 
   for (std::size_t i = 0; i < tables.units.id.size(); ++i) {
-    const spec::WorkUnit unit{tables.units.id[i], tables.units.model_index[i], tables.units.task_index[i],
-                              tables.units.condition_index[i]};
+    const spec::WorkUnit unit{tables.units.id[i],
+                              tables.units.model_index[i],
+                              tables.units.task_index[i],
+                              tables.units.condition_index[i],
+                              tables.units.num_texts_per_item[i],
+                              tables.units.num_bytes_per_text[i]};
     checker.index("units/model_index", i, unit.model_index, layout.models.size());
     checker.index("units/task_index", i, unit.task_index, layout.tasks.size());
     checker.index("units/condition_index", i, unit.condition_index, layout.conditions.size());
+    checker.index("units/num_texts_per_item", i, unit.num_texts_per_item, kMaxTextsPerItem + 1);
+    checker.index("units/num_bytes_per_text", i, unit.num_bytes_per_text, kMaxBytesPerText + 1);
     layout.units.push_back(unit);
   }
 
@@ -266,6 +328,16 @@ Layout layout_of(const Tables& tables, const std::string& file) {
   if (tables.spec.size() != 1) checker.fail("spec", 0, "expected exactly one row");
   layout.spec_text = tables.spec.front();
   return layout;
+}
+
+std::vector<std::int64_t> text_begins(const Place& place, const Values& values) {
+  std::vector<std::int64_t> begins;
+  auto begin = static_cast<std::int64_t>(place.text_byte_begin);
+  for (const std::int32_t num_bytes : values.text_num_bytes) {
+    begins.push_back(begin);
+    begin += num_bytes;
+  }
+  return begins;
 }
 
 std::vector<spec::ItemRange> ranges_of(const Tables& tables) {
@@ -294,15 +366,18 @@ std::string layout_hash(const Layout& layout, const Tables& tables) {
   return hasher.hex();
 }
 
-std::uint32_t values_checksum(const std::string& unit_id, std::int64_t first_item,
-                              std::span<const double> log_likelihood, std::span<const std::int32_t> num_tokens,
-                              std::span<const std::uint8_t> is_greedy) {
+std::uint32_t values_checksum(const std::string& unit_id, std::int64_t first_item, const Values& values) {
   Bytes bytes;
   bytes.add_text(unit_id);
   bytes.add_one(first_item);
-  bytes.add(log_likelihood);
-  bytes.add(num_tokens);
-  bytes.add(is_greedy);
+  bytes.add(values.log_likelihood);
+  bytes.add(values.num_tokens);
+  bytes.add(values.is_greedy);
+  bytes.add(values.is_truncated);
+  bytes.add(values.text_num_bytes);
+  bytes.add(values.text_num_tokens);
+  bytes.add(values.text_is_cut);
+  bytes.add_text(values.text_bytes);
   return bytes.checksum();
 }
 
@@ -312,10 +387,24 @@ std::uint32_t record_checksum(const std::string& unit_id, std::int64_t first_ite
   bytes.add_one(first_item);
   bytes.add_one(record.state);
   bytes.add_one(record.checksum);
+  bytes.add_one(record.run_index);
   bytes.add_one(record.owner_rank);
   bytes.add_one(record.seconds);
   bytes.add_one(record.num_tokens_fed);
+  bytes.add_one(record.flops);
   bytes.add_one(record.finished);
+  return bytes.checksum();
+}
+
+std::uint32_t run_checksum(const Run& run) {
+  Bytes bytes;
+  bytes.add_one(run.started);
+  bytes.add_one(run.finished);
+  bytes.add_one(run.num_ranks);
+  for (const std::string* text : {&run.host, &run.catenary_version, &run.libtorch_version}) {
+    bytes.add_one(static_cast<std::uint64_t>(text->size()));
+    bytes.add_text(*text);
+  }
   return bytes.checksum();
 }
 
@@ -365,7 +454,8 @@ std::vector<std::string> difference(const Layout& stored, const Layout& wanted) 
     compare(task + "format", a.format, b.format);
     compare(task + "number of items", a.items.size(), b.items.size());
     compare(task + "items' fingerprint", a.fingerprint, b.fingerprint);
-    if (a.items != b.items && a.items.size() == b.items.size() && a.fingerprint == b.fingerprint) {
+    if (!std::ranges::equal(a.items, b.items, same_item) && a.items.size() == b.items.size() &&
+        a.fingerprint == b.fingerprint) {
       problems.add(task + "its items differ");
     }
   });
@@ -391,6 +481,10 @@ std::vector<std::string> difference(const Layout& stored, const Layout& wanted) 
   if (problems.empty()) {
     for (std::size_t i = 0; i < stored.units.size(); ++i) {
       compare(fmt::format("id of unit {}", i), stored.units[i].id, wanted.units[i].id);
+      compare(fmt::format("texts an item of unit {}", i), stored.units[i].num_texts_per_item,
+              wanted.units[i].num_texts_per_item);
+      compare(fmt::format("room for a text of unit {}", i), stored.units[i].num_bytes_per_text,
+              wanted.units[i].num_bytes_per_text);
     }
   }
   return problems.list();

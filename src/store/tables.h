@@ -31,6 +31,7 @@ struct Tables {
     std::vector<std::int32_t> answer_index;
     std::vector<std::int64_t> class_begin;
     std::vector<std::int32_t> num_classes;
+    std::vector<double> true_answer, anchor;
   } task_items;
   struct {
     std::vector<std::int64_t> item_index;
@@ -45,7 +46,9 @@ struct Tables {
   struct {
     std::vector<std::string> id;
     std::vector<std::int32_t> model_index, task_index, condition_index;
-    std::vector<std::int64_t> range_begin, num_ranges, num_items, class_begin, num_classes;
+    std::vector<std::int64_t> range_begin, num_ranges, item_begin, num_items, class_begin, num_classes;
+    std::vector<std::int32_t> num_texts_per_item, num_bytes_per_text;
+    std::vector<std::int64_t> text_begin, text_byte_begin;
   } units;
   struct {
     std::vector<std::int32_t> unit_index;
@@ -78,7 +81,8 @@ void for_each_column(AnyTables& tables, Visit visit) {
   auto& tasks = tables.tasks;
   visit(ColumnInfo{"tasks/name", "", "unique in the sweep"}, tasks.name);
   visit(ColumnInfo{"tasks/path", "", "file the items were read from"}, tasks.path);
-  visit(ColumnInfo{"tasks/format", "", "classification, sequence_prob, logodds, absolute_logodds"}, tasks.format);
+  visit(ColumnInfo{"tasks/format", "", "classification, sequence_prob, logodds, absolute_logodds, numeric"},
+        tasks.format);
   visit(ColumnInfo{"tasks/fingerprint", "", "hash of the items"}, tasks.fingerprint);
   visit(ColumnInfo{"tasks/item_begin", "", "row of the task's first item in /task_items"}, tasks.item_begin);
   visit(ColumnInfo{"tasks/num_items", "", "number of items"}, tasks.num_items);
@@ -92,6 +96,8 @@ void for_each_column(AnyTables& tables, Visit visit) {
   visit(ColumnInfo{"task_items/class_begin", "", "row of the item's first class in /task_classes"}, items.class_begin);
   visit(ColumnInfo{"task_items/num_classes", "", "rows in /task_classes; for log-odds the classes twice"},
         items.num_classes);
+  visit(ColumnInfo{"task_items/true_answer", "", "of a numeric item, else NaN"}, items.true_answer);
+  visit(ColumnInfo{"task_items/anchor", "", "of a numeric item that has one, else NaN"}, items.anchor);
 
   auto& classes = tables.task_classes;
   visit(ColumnInfo{"task_classes/item_index", "", "row in /task_items"}, classes.item_index);
@@ -116,10 +122,18 @@ void for_each_column(AnyTables& tables, Visit visit) {
   visit(ColumnInfo{"units/condition_index", "", "row in /conditions"}, units.condition_index);
   visit(ColumnInfo{"units/range_begin", "", "row of the unit's first range in /ranges"}, units.range_begin);
   visit(ColumnInfo{"units/num_ranges", "", "number of ranges"}, units.num_ranges);
-  visit(ColumnInfo{"units/num_items", "", "number of items; that of the task"}, units.num_items);
+  visit(ColumnInfo{"units/item_begin", "", "row of the unit's first item in /items"}, units.item_begin);
+  visit(ColumnInfo{"units/num_items", "", "rows in /items; they follow the task's rows in /task_items"},
+        units.num_items);
   visit(ColumnInfo{"units/class_begin", "", "row of the unit's first class in /scores"}, units.class_begin);
   visit(ColumnInfo{"units/num_classes", "", "rows in /scores; they follow the task's rows in /task_classes"},
         units.num_classes);
+  visit(ColumnInfo{"units/num_texts_per_item", "", "texts that the model generates for an item"},
+        units.num_texts_per_item);
+  visit(ColumnInfo{"units/num_bytes_per_text", "bytes", "room in /text_bytes for each, shared within a range"},
+        units.num_bytes_per_text);
+  visit(ColumnInfo{"units/text_begin", "", "row of the unit's first text in /texts"}, units.text_begin);
+  visit(ColumnInfo{"units/text_byte_begin", "", "row of the unit's first byte in /text_bytes"}, units.text_byte_begin);
 
   auto& ranges = tables.ranges;
   visit(ColumnInfo{"ranges/unit_index", "", "row in /units"}, ranges.unit_index);
@@ -131,8 +145,10 @@ void for_each_column(AnyTables& tables, Visit visit) {
   visit(ColumnInfo{"spec", "", "the sweep spec, verbatim (JSON); one row"}, tables.spec);
 }
 
-inline constexpr std::size_t kErrorBytes = 512;
-using ErrorText = FixedText<kErrorBytes>;
+using ErrorText = FixedText<512>;
+using HostText = FixedText<64>;
+using VersionText = FixedText<32>;
+inline constexpr std::size_t kNumRunRows = 256;
 
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -150,59 +166,126 @@ inline constexpr ResultInfo<std::int32_t> kNumTokens{
 inline constexpr ResultInfo<std::uint8_t> kIsGreedy{
     {"scores/is_greedy", "", "1 where every token of the continuation is the argmax, else 0; 255 until measured"}, 255};
 
+inline constexpr ResultInfo<std::uint8_t> kIsTruncated{
+    {"items/is_truncated", "", "1 where the prompt was cut to the model's context, else 0; 255 until measured"}, 255};
+
+inline constexpr ResultInfo<std::int64_t> kTextBegin{
+    {"texts/begin", "", "row of the text's first byte in /text_bytes; -1 until generated"}, -1};
+inline constexpr ResultInfo<std::int32_t> kTextNumBytes{
+    {"texts/num_bytes", "bytes", "UTF-8 bytes of the text as stored; -1 until generated"}, -1};
+inline constexpr ResultInfo<std::int32_t> kTextNumTokens{
+    {"texts/num_tokens", "tokens", "tokens generated, also those that were not stored; -1 until generated"}, -1};
+inline constexpr ResultInfo<std::uint8_t> kTextIsCut{
+    {"texts/is_cut", "", "1 where there was no room for the text's end, else 0; 255 until generated"}, 255};
+inline constexpr ResultInfo<std::uint8_t> kTextBytes{
+    {"text_bytes", "", "the bytes of all texts; which are whose is in /texts"}, 0};
+
 inline constexpr ResultInfo<std::uint8_t> kState{{"ranges/state", "", "0 pending, 1 done, 2 failed"}, 0};
-inline constexpr ResultInfo<std::uint32_t> kChecksum{{"ranges/checksum", "", "of the range's rows in /scores"}, 0};
+inline constexpr ResultInfo<std::uint32_t> kChecksum{
+    {"ranges/checksum", "", "of the range's rows in /scores, /items and /texts, and of its texts"}, 0};
+inline constexpr ResultInfo<std::int32_t> kRunIndex{
+    {"ranges/run_index", "", "row in /runs of the run that computed it; -1 until then"}, -1};
 inline constexpr ResultInfo<std::int32_t> kOwnerRank{
     {"ranges/owner_rank", "", "MPI rank that computed it; -1 until then"}, -1};
 inline constexpr ResultInfo<double> kSeconds{{"ranges/seconds", "s", "wall time of scoring; NaN until done"}, kNaN};
 inline constexpr ResultInfo<std::int64_t> kNumTokensFed{
     {"ranges/num_tokens_fed", "tokens", "tokens that went through the model; -1 until done"}, -1};
+inline constexpr ResultInfo<double> kFlops{
+    {"ranges/flops", "FLOP", "of the model's weights with these tokens, without attention; NaN until done"}, kNaN};
 inline constexpr ResultInfo<double> kFinished{
     {"ranges/finished", "s", "when, in seconds since 1970-01-01 UTC; NaN until then"}, kNaN};
 inline constexpr ResultInfo<ErrorText> kError{{"ranges/error", "", "why it failed; empty unless state is failed"}, {}};
 inline constexpr ResultInfo<std::uint32_t> kRecordChecksum{
-    {"ranges/record_checksum", "", "of this row's state, checksum, owner_rank, seconds, num_tokens_fed and finished"},
-    0};
+    {"ranges/record_checksum", "", "of what this row says of the result"}, 0};
+
+inline constexpr ResultInfo<double> kRunStarted{
+    {"runs/started", "s", "when, in seconds since 1970-01-01 UTC; NaN in a row that is not used"}, kNaN};
+inline constexpr ResultInfo<double> kRunFinished{
+    {"runs/finished", "s", "when; NaN where the run did not end by itself"}, kNaN};
+inline constexpr ResultInfo<std::int32_t> kRunNumRanks{{"runs/num_ranks", "", "MPI ranks"}, -1};
+inline constexpr ResultInfo<HostText> kRunHost{{"runs/host", "", "where rank 0 ran"}, {}};
+inline constexpr ResultInfo<VersionText> kRunCatenaryVersion{{"runs/catenary_version", "", "of the program"}, {}};
+inline constexpr ResultInfo<VersionText> kRunLibtorchVersion{{"runs/libtorch_version", "", "that the program used"},
+                                                             {}};
+inline constexpr ResultInfo<std::uint32_t> kRunChecksum{{"runs/checksum", "", "of this row"}, 0};
+
+/// Rows of the groups that the ranks write.
+struct NumResults {
+  std::size_t scores = 0, items = 0, texts = 0, text_bytes = 0, ranges = 0;
+};
+NumResults num_results(const Tables& tables);
 
 /// Calls visit(ResultInfo, num_rows) for every column that the ranks write.
 template <class Visit>
-void for_each_result_column(std::size_t num_ranges, std::size_t num_scores, Visit visit) {
-  visit(kLogLikelihood, num_scores);
-  visit(kNumTokens, num_scores);
-  visit(kIsGreedy, num_scores);
-  visit(kState, num_ranges);
-  visit(kChecksum, num_ranges);
-  visit(kOwnerRank, num_ranges);
-  visit(kSeconds, num_ranges);
-  visit(kNumTokensFed, num_ranges);
-  visit(kFinished, num_ranges);
-  visit(kError, num_ranges);
-  visit(kRecordChecksum, num_ranges);
+void for_each_result_column(const NumResults& num, Visit visit) {
+  visit(kLogLikelihood, num.scores);
+  visit(kNumTokens, num.scores);
+  visit(kIsGreedy, num.scores);
+  visit(kIsTruncated, num.items);
+  visit(kTextBegin, num.texts);
+  visit(kTextNumBytes, num.texts);
+  visit(kTextNumTokens, num.texts);
+  visit(kTextIsCut, num.texts);
+  visit(kTextBytes, num.text_bytes);
+  visit(kState, num.ranges);
+  visit(kChecksum, num.ranges);
+  visit(kRunIndex, num.ranges);
+  visit(kOwnerRank, num.ranges);
+  visit(kSeconds, num.ranges);
+  visit(kNumTokensFed, num.ranges);
+  visit(kFlops, num.ranges);
+  visit(kFinished, num.ranges);
+  visit(kError, num.ranges);
+  visit(kRecordChecksum, num.ranges);
+  visit(kRunStarted, kNumRunRows);
+  visit(kRunFinished, kNumRunRows);
+  visit(kRunNumRanks, kNumRunRows);
+  visit(kRunHost, kNumRunRows);
+  visit(kRunCatenaryVersion, kNumRunRows);
+  visit(kRunLibtorchVersion, kNumRunRows);
+  visit(kRunChecksum, kNumRunRows);
 }
 
 /// What a row of /ranges says of its result.
 struct RangeRecord {
   RangeState state = RangeState::kPending;
   std::uint32_t checksum = 0;
+  std::int32_t run_index = -1;
   std::int32_t owner_rank = -1;
   double seconds = kNaN;
   std::int64_t num_tokens_fed = -1;
+  double flops = kNaN;
   double finished = kNaN;
 };
 
-/// The scores of a run of rows.
-struct Scores {
+/// What is stored of consecutive items, a vector a column; `text_bytes` are those of the texts, one after the other.
+struct Values {
   std::vector<double> log_likelihood;
   std::vector<std::int32_t> num_tokens;
   std::vector<std::uint8_t> is_greedy;
+  std::vector<std::uint8_t> is_truncated;
+  std::vector<std::int32_t> text_num_bytes, text_num_tokens;
+  std::vector<std::uint8_t> text_is_cut;
+  std::string text_bytes;
 };
+
+/// Where a range's values begin in the result columns, and how many there are.
+struct Place {
+  std::size_t score_begin = 0, num_scores = 0;
+  std::size_t item_begin = 0, num_items = 0;
+  std::size_t text_begin = 0, num_texts = 0;
+  std::size_t text_byte_begin = 0, num_text_bytes = 0;  // the room for its texts
+};
+Place place_of_range(const Tables& tables, std::size_t range_index);
+Place place_of_unit(const Tables& tables, std::size_t unit_index);
+/// A range's texts lie one after the other, from the beginning of its room.
+std::vector<std::int64_t> text_begins(const Place& place, const Values& values);
 
 /// The ranges of all units, cut from the layout alone.
 std::vector<spec::ItemRange> cut_into_ranges(const Layout& layout);
 
 /// The tables of a layout with these ranges. The layout's indices must be right.
 Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& ranges);
-std::size_t num_score_rows(const Tables& tables);
 
 /// The layout and the ranges that the tables hold, without what stands in root attributes. Nothing in the tables is
 /// believed: throws StoreError that starts with `file` and names the column for every index that leads nowhere.
@@ -213,10 +296,10 @@ std::vector<spec::ItemRange> ranges_of(const Tables& tables);
 std::string layout_hash(const Layout& layout, const Tables& tables);
 
 /// See docs/store-format.md, "Checksums".
-std::uint32_t values_checksum(const std::string& unit_id, std::int64_t first_item,
-                              std::span<const double> log_likelihood, std::span<const std::int32_t> num_tokens,
-                              std::span<const std::uint8_t> is_greedy);
+std::uint32_t values_checksum(const std::string& unit_id, std::int64_t first_item, const Values& values);
 std::uint32_t record_checksum(const std::string& unit_id, std::int64_t first_item, const RangeRecord& record);
+/// `host` and versions as they are stored: cut to their width.
+std::uint32_t run_checksum(const Run& run);
 
 /// Why a sweep of layout `wanted` cannot go on in a store of layout `stored`; empty if it can. Paths, the spec's text
 /// and provenance may differ.

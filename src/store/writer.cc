@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/base/utf8.h"
 #include "catenary/store/reader.h"
 #include "store/create.h"
 #include "store/h5.h"
@@ -69,6 +71,21 @@ std::string problem_of_sight(int rank, const std::filesystem::path& path, const 
   return fmt::format("rank {} sees another store at {} than rank 0{}", rank, path.string(), end);
 }
 
+/// The first row of /runs that is free, or else the last.
+std::size_t next_run_index(const std::filesystem::path& path) {
+  return std::min(Reader(path).runs().size(), kNumRunRows - 1);
+}
+
+Run new_run(const parallel::Communicator& communicator, const Provenance& provenance) {
+  const auto cut = [](const std::string& text, std::size_t width) { return std::string(cut_utf8(text, width)); };
+  return {.started = seconds_since_1970(),
+          .finished = kNaN,
+          .num_ranks = communicator.size(),
+          .host = cut(provenance.host, sizeof(HostText)),
+          .catenary_version = cut(provenance.catenary_version, sizeof(VersionText)),
+          .libtorch_version = cut(provenance.libtorch_version, sizeof(VersionText))};
+}
+
 /// Stores of this process that are open. Not a bool: tests have several.
 std::atomic<int> num_open = 0;
 
@@ -114,6 +131,8 @@ struct Writer::State {
   std::vector<RangeState> states;
   H5File file;
   std::optional<RangeWriter> range_writer;
+  std::optional<Run> run;  // on rank 0, if there is something to do
+  std::int32_t run_index = 0;
 
   ~State() {
     if (!file) return;
@@ -160,11 +179,16 @@ Writer Writer::open(const parallel::Communicator& communicator, const std::files
 
   // A rank that cannot open the file would leave the others in the collective open.
   const std::string hash_in_file = on_rank_0(communicator, [&] { return stored_hash(path); });
+  s.run_index = std::stoi(on_rank_0(communicator, [&] { return std::to_string(next_run_index(path)); }));
   agree_that_nothing_is_wrong(communicator, [&] { return problem_of_sight(communicator.rank(), path, hash_in_file); });
   ++num_open;
   parallel::agree(communicator, [&] {
     s.file = H5File::open_parallel(path, communicator.mpi_comm());
     s.range_writer.emplace(s.file, std::move(tables));
+    const bool has_work = std::ranges::any_of(s.states, [](RangeState r) { return r != RangeState::kDone; });
+    if (communicator.rank() != 0 || !has_work) return;
+    s.run = new_run(communicator, layout.provenance);
+    write_run(s.file, static_cast<std::size_t>(s.run_index), *s.run);
   });
   return Writer(std::move(state));
 }
@@ -185,7 +209,7 @@ const std::vector<RangeState>& Writer::states() const {
 
 void Writer::write(std::size_t range_index, const spec::RangeResult& result) {
   check(state_->range_writer.has_value(), "a write to a store that is closed");
-  state_->range_writer->write(range_index, result, state_->communicator->rank());
+  state_->range_writer->write(range_index, result, {state_->run_index, state_->communicator->rank()});
 }
 
 void Writer::close() {
@@ -193,7 +217,13 @@ void Writer::close() {
   check(static_cast<bool>(s.file), "a store that is closed twice");
   // What fails on one rank must fail before the collective calls. A disk that refuses what the system took says so in
   // fsync, which is each rank's own.
-  parallel::agree(*s.communicator, [&s] { sync_to_disk(s.path, s.path); });
+  parallel::agree(*s.communicator, [&s] {
+    if (s.run) {
+      s.run->finished = seconds_since_1970();
+      write_run(s.file, static_cast<std::size_t>(s.run_index), *s.run);
+    }
+    sync_to_disk(s.path, s.path);
+  });
   parallel::agree(*s.communicator, [&s] {
     s.range_writer.reset();
     s.file.flush();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +17,7 @@
 namespace catenary::store {
 
 /// A small sweep: 2 models × 2 tasks × 2 conditions; `num_items` items in the first task, three in the second, which
-/// has items of 1, 2 and 3 classes.
+/// has items of 1, 2 and 3 classes. Under the second condition the model writes two texts an item.
 inline Layout example_layout(int num_items = 150) {
   Layout layout;
   layout.sweep_name = "example";
@@ -41,7 +42,7 @@ inline Layout example_layout(int num_items = 150) {
         hasher.add(layout.models[static_cast<std::size_t>(model)].weights_fingerprint);
         hasher.add(layout.tasks[static_cast<std::size_t>(task)].fingerprint);
         hasher.add(layout.conditions[static_cast<std::size_t>(condition)].name);
-        layout.units.push_back({hasher.hex(), model, task, condition});
+        layout.units.push_back({hasher.hex(), model, task, condition, 2 * condition, 24 * condition});
       }
     }
   }
@@ -66,6 +67,13 @@ inline spec::ItemScore example_score(const Layout& layout, std::int32_t unit_ind
     score.num_tokens.push_back(static_cast<std::int32_t>(1 + (item + unit_index) % 5));
     score.is_greedy.push_back(static_cast<std::uint8_t>((item + static_cast<std::int64_t>(i)) % 2));
   }
+  score.is_truncated = item % 10 == 3;
+  for (std::int32_t i = 0; i < unit.num_texts_per_item; ++i) {
+    const auto num_bytes = 2 * ((item + i) % 15);  // some have more than the room of 24, none needs to be cut
+    std::string text;
+    while (std::ssize(text) < num_bytes) text += "ö";
+    score.texts.push_back({text, static_cast<std::int32_t>(num_bytes / 2 + 1)});
+  }
   return score;
 }
 
@@ -76,6 +84,7 @@ inline spec::RangeResult example_result(const Layout& layout, const spec::ItemRa
   }
   result.seconds = 0.25;
   result.num_tokens_fed = 100 + range.first_item;
+  result.flops = 1e9;
   return result;
 }
 
@@ -85,8 +94,13 @@ inline spec::RangeResult failed_result(std::string error) {
   return result;
 }
 
+inline bool same_text(const spec::GeneratedText& a, const spec::GeneratedText& b) {
+  return a.text == b.text && a.num_tokens == b.num_tokens && a.is_cut == b.is_cut;
+}
+
 inline bool same_score(const spec::ItemScore& a, const spec::ItemScore& b) {
-  return a.log_likelihoods == b.log_likelihoods && a.num_tokens == b.num_tokens && a.is_greedy == b.is_greedy;
+  return a.log_likelihoods == b.log_likelihoods && a.num_tokens == b.num_tokens && a.is_greedy == b.is_greedy &&
+         a.is_truncated == b.is_truncated && std::ranges::equal(a.texts, b.texts, same_text);
 }
 
 /// What a store holds against what it should.
@@ -101,9 +115,9 @@ inline Tally tally(const Reader& reader, const Layout& layout) {
   for (std::size_t unit = 0; unit < layout.units.size(); ++unit) {
     const auto scores = reader.read_unit(unit);
     for (std::size_t item = 0; item < scores.size(); ++item) {
-      if (scores[item].log_likelihoods.empty()) {
+      if (!scores[item]) {
         ++tally.absent;
-      } else if (same_score(scores[item],
+      } else if (same_score(*scores[item],
                             example_score(layout, static_cast<std::int32_t>(unit), static_cast<std::int64_t>(item)))) {
         ++tally.right;
       } else {

@@ -57,7 +57,7 @@ TEST_F(StoreFormat, h5py_sees_nan_where_nothing_is_measured_and_the_right_number
   const auto script = folder_.write("look.py", R"(
 import sys, h5py, numpy as np
 f = h5py.File(sys.argv[1], "r")
-assert f.attrs["format"].decode() == "catenary store" and f.attrs["schema_version"] == 2
+assert f.attrs["format"].decode() == "catenary store" and f.attrs["schema_version"] == 3
 assert list(f["models/name"].asstr()[:]) == ["small", "größer"]
 assert np.isnan(f["models/training_tokens"][1])
 assert f["scores/log_likelihood"].attrs["units"].decode() == "nats"
@@ -71,6 +71,11 @@ for i, state in enumerate(ranges["state"]):
         assert (scores["num_tokens"][begin:begin + count] == -1).all()
         assert (scores["is_greedy"][begin:begin + count] == 255).all()
 assert set(ranges["state"]) == {0, 1, 2}
+units, texts, heap = f["units"], f["texts"], f["text_bytes"]
+row = units["text_begin"][1] + 2 * 64 + 1  # unit 1, item 64, second text: 2 * ((64 + 1) % 15) bytes
+begin, length = texts["begin"][row], texts["num_bytes"][row]
+assert heap[begin:begin + length].tobytes().decode() == "ö" * 5 and texts["num_tokens"][row] == 6
+assert f["items/is_truncated"][units["item_begin"][1] + 63] == 1
 assert ranges["error"].asstr()[6] == "out of memory"
 unit, first = ranges["unit_index"][1], ranges["first_item"][1]
 expected = -np.sqrt(1000.0 * unit + first + 0.125 + 0.1)
@@ -110,7 +115,7 @@ TEST_F(StoreFormat, the_documentation_names_every_column_and_its_meaning) {
   };
   const Tables tables;
   for_each_column(tables, [&](const ColumnInfo& info, const auto&) { expect_documented(info); });
-  for_each_result_column(0, 0, [&](const auto& column, std::size_t) { expect_documented(column.info); });
+  for_each_result_column({}, [&](const auto& column, std::size_t) { expect_documented(column.info); });
 }
 
 }  // namespace

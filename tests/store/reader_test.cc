@@ -49,6 +49,50 @@ TEST_F(StoreReader, done_failed_and_pending_ranges_are_told_apart) {
   EXPECT_TRUE(reader.verify().empty());
 }
 
+TEST_F(StoreReader, texts_share_a_range_s_room_and_the_end_of_what_does_not_fit_is_cut) {
+  Layout layout;
+  layout.models = {layout_.models[0]};
+  layout.tasks = {{"numbers", "numbers.jsonl", "numeric", "items", {}}};
+  for (int i = 0; i < 4; ++i) layout.tasks[0].items.push_back({i, 0, {}, 42.0 + i, std::nan("")});
+  layout.conditions = {layout_.conditions[0]};
+  layout.units = {{.id = "unit", .num_texts_per_item = 1, .num_bytes_per_text = 10}};
+  spec::RangeResult result;
+  result.items.resize(4);
+  result.items[0].texts = {{"four", 4}};                 // leaves 6 bytes of its 10
+  result.items[1].texts = {{"fourteen bytes", 14}};      // takes 4 of them
+  result.items[2].texts = {{"zwölf Bytes ü\xff.", 16}};  // 17 bytes, of the other 12
+  result.items[3].texts = {{"", 0}};
+  result.items[3].is_truncated = true;
+  const auto path = folder_.path() / "texts.h5";
+  create_store(path, layout, cut_into_ranges(layout));
+  SerialWriter(path, layout).write(0, result, 0);
+
+  EXPECT_EQ(Reader(path).layout().tasks[0].items[2].true_answer, 44);
+  EXPECT_TRUE(Reader(path).verify().empty());
+  const auto scores = Reader(path).read_unit(0);
+  const auto expect_text = [&](std::size_t item, const char* text, int num_tokens, bool is_cut) {
+    ASSERT_TRUE(scores[item]);
+    EXPECT_TRUE(scores[item]->log_likelihoods.empty());
+    const spec::GeneratedText& found = scores[item]->texts.at(0);
+    EXPECT_EQ(found.text, text);
+    EXPECT_EQ(found.num_tokens, num_tokens);
+    EXPECT_EQ(found.is_cut, is_cut) << text;
+  };
+  expect_text(0, "four", 4, false);
+  expect_text(1, "fourteen bytes", 14, false);
+  expect_text(2, "zwölf Bytes ü?.", 16, false);
+  expect_text(3, "", 0, false);
+  EXPECT_TRUE(scores[3]->is_truncated);
+  EXPECT_FALSE(scores[0]->is_truncated);
+
+  result.items[3].texts = {{"eight by", 8}};  // now 6 + 2 bytes are left, and 4 + 7 are wanted
+  SerialWriter(path, layout).write(0, result, 0);
+  const auto again = Reader(path).read_unit(0);
+  EXPECT_EQ(again[2]->texts[0].text, "zwölf Bytes ");  // 14 bytes would end within the ü
+  EXPECT_TRUE(again[2]->texts[0].is_cut);
+  EXPECT_EQ(again[3]->texts[0].text, "eight by");
+}
+
 TEST_F(StoreReader, a_store_cut_short_anywhere_is_refused) {
   const std::string whole = file_bytes(path_);
   std::mt19937_64 random(1);
@@ -83,6 +127,7 @@ TEST_F(StoreReader, a_flipped_byte_never_gives_a_wrong_number) {
       for (const StoredRange& range : reader.ranges()) {
         if (range.state != RangeState::kDone) continue;
         EXPECT_EQ(range.seconds, 0.25) << "byte " << where;
+        EXPECT_EQ(range.flops, 1e9) << "byte " << where;
         EXPECT_EQ(range.num_tokens_fed, 100 + range.range.first_item) << "byte " << where;
       }
       const auto num_done = std::ranges::count(reader.ranges(), RangeState::kDone, &StoredRange::state);
@@ -111,10 +156,10 @@ TEST_F(StoreReader, what_is_not_a_store_is_refused) {
   std::filesystem::remove(path_);
   create_store(path_, layout_, {}, {.format = "another program's"});
   EXPECT_THAT(error_of_open(), HasSubstr("not a Catenary store"));
-  create_store(path_, layout_, {}, {.schema_version = 3});
-  EXPECT_THAT(error_of_open(), HasSubstr("schema version 3, but this Catenary reads 2; use a newer Catenary"));
-  create_store(path_, layout_, {}, {.schema_version = 1});
-  EXPECT_THAT(error_of_open(), HasSubstr("schema version 1, but this Catenary reads 2; made by an earlier build: run"));
+  create_store(path_, layout_, {}, {.schema_version = 4});
+  EXPECT_THAT(error_of_open(), HasSubstr("schema version 4, but this Catenary reads 3; use a newer Catenary"));
+  create_store(path_, layout_, {}, {.schema_version = 2});
+  EXPECT_THAT(error_of_open(), HasSubstr("schema version 2, but this Catenary reads 3; made by an earlier build: run"));
 }
 
 TEST_F(StoreReader, a_disk_that_is_too_small_is_an_error_and_leaves_nothing_behind) {

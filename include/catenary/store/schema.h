@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,7 @@
 namespace catenary::store {
 
 /// The version of the file format that this program reads and writes (docs/store-format.md); others are refused.
-inline constexpr std::int32_t kSchemaVersion = 2;
+inline constexpr std::int32_t kSchemaVersion = 3;
 
 /// Number of a quantity that is not known: NaN in the file, never 0.
 struct ModelRow {
@@ -29,8 +30,8 @@ struct TaskItemRow {
   std::int64_t item = 0;  // its position in the task file, from 0
   std::int32_t answer_index = 0;
   std::vector<std::int32_t> class_num_bytes;  // UTF-8 bytes of each continuation, in the order of the scores
-
-  bool operator==(const TaskItemRow&) const = default;
+  double true_answer = std::numeric_limits<double>::quiet_NaN();  // numeric items only
+  double anchor = std::numeric_limits<double>::quiet_NaN();       // NaN: none
 };
 
 struct TaskRow {
@@ -78,6 +79,16 @@ struct Layout {
   std::vector<spec::WorkUnit> units;
   Numerics numerics;
   Provenance provenance;
+};
+
+/// One `catenary run` that wrote to the store.
+struct Run {
+  double started = 0;   // seconds since 1970-01-01 UTC
+  double finished = 0;  // NaN where it did not end by itself
+  std::int32_t num_ranks = 0;
+  std::string host;  // of rank 0
+  std::string catenary_version;
+  std::string libtorch_version;
 };
 
 /// On disk; never renumber.

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <exception>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -23,6 +24,7 @@
 #include "catenary/parallel/mpi_environment.h"
 #include "catenary/scheduler/sweep.h"
 #include "catenary/store/writer.h"
+#include "catenary/weights/cost.h"
 #include "cli/exit_code.h"
 #include "cli/guard.h"
 #include "cli/run/host.h"
@@ -97,6 +99,17 @@ std::vector<scheduler::PendingRange> pending_ranges(const store::Writer& writer,
   return pending;
 }
 
+// Of the model's weights: attention, which prefixes share, is not counted.
+double flops_of(const weights::ModelConfig& config, const spec::RangeResult& result) {
+  const auto per_token = weights::forward_flops(config, /*num_tokens_seen=*/1);
+  std::int64_t num_scored = 0;
+  for (const spec::ItemScore& item : result.items) {
+    num_scored = std::accumulate(item.num_tokens.begin(), item.num_tokens.end(), num_scored);
+  }
+  return static_cast<double>(result.num_tokens_fed) * per_token.layers +
+         static_cast<double>(num_scored) * per_token.logits;
+}
+
 // Runs the ranges of this rank, keeping the last model loaded.
 class RangeRunner {
  public:
@@ -112,10 +125,12 @@ class RangeRunner {
       engine::Scores scores = model.score(task, task.first + range.first_item, range.num_items,
                                           study_.spec.conditions[static_cast<std::size_t>(unit.condition_index)]);
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      return {.items = std::move(scores.items),
-              .error = "",
-              .seconds = seconds.count(),
-              .num_tokens_fed = scores.num_tokens_fed};
+      spec::RangeResult result{.items = std::move(scores.items),
+                               .error = "",
+                               .seconds = seconds.count(),
+                               .num_tokens_fed = scores.num_tokens_fed};
+      result.flops = flops_of(study_.checkpoints[static_cast<std::size_t>(unit.model_index)].config(), result);
+      return result;
     } catch (const c10::Error& e) {
       throw Error(e.what_without_backtrace());
     }
