@@ -144,7 +144,7 @@ Decoder::Layer Decoder::load_layer(const Loader& loader, std::int64_t index) con
 
 Linear Decoder::load_vocabulary(const Loader& loader, std::int64_t first) const {
   const std::int64_t end = std::min(first + kVocabularyPart, config_.vocab_size);
-  if (config_.tie_word_embeddings && embedding_.defined()) return make_linear(embedding_.slice(0, first, end), {});
+  if (config_.tie_word_embeddings && embedding_.defined()) return make_linear(embedding_.slice(0, first, end));
   if (config_.tie_word_embeddings) return loader.load_rows("model.embed_tokens", first, end, /*has_bias=*/false);
   return loader.load_rows("lm_head", first, end, config_.lm_head_bias);
 }

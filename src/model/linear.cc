@@ -1,7 +1,17 @@
 #include "model/linear.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+
+#include "catenary/base/check.h"
+#include "model/cpu/kernels.h"
 
 namespace catenary::model {
 namespace {
@@ -10,18 +20,21 @@ namespace {
 constexpr std::int64_t kRows = 1024;
 
 // ATen has no C++ functions for these operators of its own oneDNN backend, so they are found by name.
+template <typename Signature>
+auto find_operator(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+}
+
 at::Tensor pack(const at::Tensor& weight) {
-  using Signature = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
   static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_reorder_linear_weight", "").typed<Signature>();
+      find_operator<at::Tensor(const at::Tensor&, std::optional<c10::SymInt>)>("mkldnn::_reorder_linear_weight");
   return op.call(weight, c10::SymInt(kRows));
 }
 
 at::Tensor packed_linear(const at::Tensor& x, const Linear& linear) {
   using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
                                c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Signature>();
+  static const auto op = find_operator<Signature>("mkldnn::_linear_pointwise");
   const std::optional<at::Tensor> bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
   return op.call(x, linear.weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
@@ -30,10 +43,137 @@ at::Tensor packed_linear(const at::Tensor& x, const Linear& linear) {
 bool works(at::ScalarType dtype) {
   try {
     const at::Tensor ones = at::ones({16, 16}, dtype);
-    return packed_linear(ones, {pack(ones), {}}).sum().item<float>() == 16 * 16 * 16;
+    return packed_linear(ones, {pack(ones), {}, {}}).sum().item<float>() == 16 * 16 * 16;
   } catch (const std::exception&) {
     return false;
   }
+}
+
+ReadRows rows_of(const at::Tensor& weight) {
+  const std::int64_t row_bytes = weight.size(1) * static_cast<std::int64_t>(weight.element_size());
+  const auto* bytes = static_cast<const std::byte*>(weight.const_data_ptr());
+  return [=](std::int64_t first, std::int64_t end, std::byte* out) {
+    std::copy(bytes + first * row_bytes, bytes + end * row_bytes, out);
+  };
+}
+
+// ---- oneDNN's layout, written by ourselves ----
+//
+// With AVX-512 oneDNN wants a weight in panels of 64 rows. A panel is the transpose of its rows, taken as words of 4
+// bytes: one float32, or two bfloat16 that follow each other. Rows are filled up with zeros to 16 words, and the last
+// panel to 64 rows. oneDNN's own conversion is the slowest part of loading, and wants the whole weight in memory first;
+// here some rows at a time are read into a buffer that stays in the cache and transposed from there.
+//
+// The weight then needs oneDNN's description of the layout. It comes from a small weight that oneDNN packed itself,
+// with the sizes in it replaced. That this gives what oneDNN would say is tried on another shape; where it does not, on
+// other processors, oneDNN packs, and so it does weights of few columns, some of which it leaves as they are.
+
+constexpr std::int64_t kPanelRows = 64, kPanelWords = 16, kFewestColumns = 64;
+
+struct WeightShape {
+  std::int64_t rows, columns, element_size;
+
+  std::int64_t padded_rows() const { return (rows + kPanelRows - 1) / kPanelRows * kPanelRows; }
+  std::int64_t padded_columns() const {
+    const std::int64_t unit = kPanelWords * 4 / element_size;
+    return (columns + unit - 1) / unit * unit;
+  }
+  std::int64_t padded_row_bytes() const { return padded_columns() * element_size; }
+  /// What the description says of a shape: sizes, padded sizes, elements of a panel.
+  std::array<std::int64_t, 5> numbers() const {
+    return {rows, columns, padded_rows(), padded_columns(), kPanelRows * padded_columns()};
+  }
+};
+
+using Description = std::vector<std::uint8_t>;
+
+Description describe(const at::Tensor& packed) {
+  static const auto op = find_operator<at::Tensor(const at::Tensor&)>("mkldnn::_get_mkldnn_serialized_md");
+  const at::Tensor bytes = op.call(packed);
+  const auto* data = bytes.const_data_ptr<std::uint8_t>();
+  return {data, data + bytes.numel()};
+}
+
+/// The description with the numbers of one shape replaced by those of another.
+Description translate(Description description, const WeightShape& from, const WeightShape& to) {
+  const auto old_numbers = from.numbers(), new_numbers = to.numbers();
+  std::int64_t number = 0;
+  for (std::size_t at = 0; at + sizeof number <= description.size(); at += sizeof number) {
+    std::memcpy(&number, description.data() + at, sizeof number);
+    const auto found = std::ranges::find(old_numbers, number) - old_numbers.begin();
+    if (found < std::ssize(old_numbers)) std::memcpy(description.data() + at, &new_numbers[found], sizeof number);
+  }
+  return description;
+}
+
+/// A panelled weight over this memory, which it does not own.
+at::Tensor panelled(const at::Tensor& memory, const WeightShape& shape, const Description& description) {
+  const std::array<std::int64_t, 2> sizes{shape.rows, shape.columns}, strides{shape.columns, 1};
+  AtenTensorHandle handle = nullptr;
+  const auto error = aoti_torch_create_tensor_from_blob_v2(
+      memory.mutable_data_ptr(), 2, sizes.data(), strides.data(), 0, static_cast<std::int32_t>(memory.scalar_type()),
+      aoti_torch_device_type_cpu(), 0, &handle, aoti_torch_layout__mkldnn(), description.data(),
+      static_cast<std::int64_t>(description.size()));
+  check(error == AOTI_TORCH_SUCCESS, "libtorch takes its own description of a weight");
+  at::Tensor weight = *reinterpret_cast<at::Tensor*>(handle);
+  aoti_torch_delete_tensor_object(handle);
+  return weight;
+}
+
+Linear make_panelled(const WeightShape& shape, at::ScalarType dtype, const Description& description,
+                     const ReadRows& read) {
+  const std::int64_t row_bytes = shape.padded_row_bytes(), row_words = row_bytes / 4;
+  const std::int64_t padded_rows = shape.padded_rows();
+  const at::Tensor memory = at::empty({padded_rows, shape.padded_columns()}, dtype);
+  auto* out = static_cast<std::uint32_t*>(memory.mutable_data_ptr());
+  constexpr std::int64_t kTile = cpu::kTransposedRows, kBufferBytes = 1 << 18;
+  const std::int64_t buffer_rows = std::clamp(kBufferBytes / row_bytes / kTile * kTile, kTile, kPanelRows);
+  // Padding is in the way of reading rows together.
+  const std::int64_t rows_together = shape.columns == shape.padded_columns() ? buffer_rows : 1;
+  at::parallel_for(0, padded_rows / kTile, 1, [&](std::int64_t begin_tile, std::int64_t end_tile) {
+    std::vector<std::byte> buffer(static_cast<std::size_t>(buffer_rows * row_bytes));
+    for (std::int64_t first = begin_tile * kTile, end; first < end_tile * kTile; first = end) {
+      end = std::min(first + buffer_rows, end_tile * kTile);
+      const std::int64_t last = std::min(end, shape.rows);
+      for (std::int64_t row = first; row < last; row += rows_together) {
+        read(row, std::min(row + rows_together, last), buffer.data() + (row - first) * row_bytes);
+      }
+      if (last < end) {
+        const std::int64_t filled = std::max<std::int64_t>(0, last - first);
+        std::memset(buffer.data() + filled * row_bytes, 0, (end - first - filled) * row_bytes);
+      }
+      for (std::int64_t row = first; row < end; row += kTile) {
+        std::uint32_t* panel = out + row / kPanelRows * kPanelRows * row_words;
+        cpu::kernels().transpose(reinterpret_cast<const std::uint32_t*>(buffer.data() + (row - first) * row_bytes),
+                                 row_words, panel + row % kPanelRows, kPanelRows);
+      }
+    }
+  });
+  return {.weight = panelled(memory, shape, description), .memory = memory};
+}
+
+struct Panelling {
+  WeightShape shape;
+  Description description;
+};
+
+/// How oneDNN describes panels, if it uses them for this dtype.
+std::optional<Panelling> find_panelling(at::ScalarType dtype) {
+  if (!packs_linears(dtype)) return {};
+  const auto size = static_cast<std::int64_t>(c10::elementSize(dtype));
+  const WeightShape shape{100, 70, size}, other{200, 333, size};
+  const at::Tensor weight = at::arange(shape.rows * shape.columns).remainder(251).view({shape.rows, -1}).to(dtype);
+  const Description description = describe(pack(weight));
+  if (translate(description, shape, other) != describe(pack(at::zeros({other.rows, other.columns}, dtype)))) return {};
+  const Linear ours = make_panelled(shape, dtype, description, rows_of(weight));
+  if (!packed_linear(at::eye(shape.columns, dtype), ours).equal(weight.t())) return {};
+  return Panelling{shape, description};
+}
+
+const std::optional<Panelling>& panelling(at::ScalarType dtype) {
+  static const auto float32 = find_panelling(at::kFloat);
+  static const auto bfloat16 = find_panelling(at::kBFloat16);
+  return dtype == at::kFloat ? float32 : bfloat16;
 }
 
 }  // namespace
@@ -44,8 +184,24 @@ bool packs_linears(at::TensorOptions options) {
   return (options.dtype() == at::kFloat && float32_works) || (options.dtype() == at::kBFloat16 && bfloat16_works);
 }
 
-Linear make_linear(const at::Tensor& weight, const at::Tensor& bias) {
-  return {packs_linears(weight.options()) ? pack(weight) : weight, bias};
+Linear make_linear(std::int64_t rows, std::int64_t columns, at::TensorOptions options, const ReadRows& read) {
+  const at::ScalarType dtype = c10::typeMetaToScalarType(options.dtype());
+  const auto size = static_cast<std::int64_t>(c10::elementSize(dtype));
+  const bool packs = packs_linears(options);
+  if (packs && columns >= kFewestColumns && panelling(dtype)) {
+    const WeightShape shape{rows, columns, size};
+    return make_panelled(shape, dtype, translate(panelling(dtype)->description, panelling(dtype)->shape, shape), read);
+  }
+  const at::Tensor weight = at::empty({rows, columns}, dtype);
+  auto* out = static_cast<std::byte*>(weight.mutable_data_ptr());
+  at::parallel_for(0, rows, rows_at_a_time(columns * size),
+                   [&](auto first, auto end) { read(first, end, out + first * columns * size); });
+  return {.weight = packs ? pack(weight) : weight.to(options.device())};
+}
+
+Linear make_linear(const at::Tensor& weight) {
+  if (!packs_linears(weight.options())) return {.weight = weight};
+  return make_linear(weight.size(0), weight.size(1), weight.options(), rows_of(weight));
 }
 
 at::Tensor linear(const at::Tensor& x, const Linear& linear) {

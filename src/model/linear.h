@@ -1,5 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
 #include "catenary/model/decoder.h"
 
 namespace catenary::model {
@@ -8,8 +13,18 @@ namespace catenary::model {
 /// float32 (twice as fast as at::linear on a Zen 5) and bfloat16, where this build of libtorch and this processor can.
 bool packs_linears(at::TensorOptions options);
 
-/// The weight as linear() wants it: a packed copy or the tensor itself.
-Linear make_linear(const at::Tensor& weight, const at::Tensor& bias);
+/// Writes rows [first, end) of a weight to `out`, one after another. Called from several threads.
+using ReadRows = std::function<void(std::int64_t first, std::int64_t end, std::byte* out)>;
+
+/// The weight [rows, columns], read some rows at a time, as linear() wants it.
+Linear make_linear(std::int64_t rows, std::int64_t columns, at::TensorOptions options, const ReadRows& read);
+/// The same from a tensor in memory, which stays.
+Linear make_linear(const at::Tensor& weight);
+
+/// How many rows of a weight a thread should read at least.
+inline std::int64_t rows_at_a_time(std::int64_t row_bytes) {
+  return std::max<std::int64_t>(1, (1 << 20) / row_bytes);
+}
 
 /// x · weightᵀ + bias. x [rows, in].
 at::Tensor linear(const at::Tensor& x, const Linear& linear);

@@ -3,9 +3,8 @@
 // overwritten must not change a model that is in use; and a copy lies in huge pages and is not read again when memory
 // is short.
 //
-// Copying costs little more than reading if it takes all threads and lies in huge pages (huge_pages.h). Linear layers
-// that are packed (linear.h) are read into one buffer that is used again for each. The file's bytes are read into it,
-// or through a small buffer, so nothing is held twice.
+// Copying costs little more than reading if it takes all threads, lies in huge pages (huge_pages.h), and what is
+// converted or laid out otherwise (linear.h) is so from a buffer that stays in the cache. So nothing is held twice.
 #include "model/loader.h"
 
 #include <ATen/ATen.h>
@@ -43,39 +42,28 @@ weights::Encoding encoding_of(at::ScalarType dtype) {
 }  // namespace
 
 Decoder::Loader::Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device)
-    : checkpoint_(checkpoint),
-      dtype_(scalar_type(dtype)),
-      device_(device),
-      packs_(packs_linears(at::TensorOptions().dtype(dtype_).device(device))) {}
+    : checkpoint_(checkpoint), dtype_(scalar_type(dtype)), device_(device) {}
 
 at::Tensor Decoder::Loader::load(const std::string& name) const {
   return load_below({name}, "", dtype_);
 }
 
-at::Tensor Decoder::Loader::linear_memory(at::IntArrayRef shape) const {
-  if (!packs_) return at::empty(shape, dtype_);
-  const std::int64_t size = c10::multiply_integers(shape) * static_cast<std::int64_t>(c10::elementSize(dtype_));
-  if (!scratch_.defined() || scratch_.numel() < size) scratch_ = at::empty({size}, at::kByte);
-  return scratch_.slice(0, 0, size).view(dtype_).view(shape);
-}
-
 Linear Decoder::Loader::load_linear(const std::vector<std::string>& names, bool has_bias) const {
-  const at::Tensor bias = has_bias ? load_below(names, ".bias", dtype_) : at::Tensor();
-  const std::vector<const weights::TensorInfo*> parts = find(names, ".weight");
-  const at::Tensor weight = linear_memory(shape_below(parts));
-  read(parts, weight);
-  return make_linear(weight.to(device_), bias);
+  const Tensors weights = find(names, ".weight");
+  Linear linear = make_linear(
+      num_rows(weights), weights.front()->num_columns(), options(),
+      [&](std::int64_t first, std::int64_t end, std::byte* out) { read(weights, first, end, dtype_, out); });
+  if (has_bias) linear.bias = load_below(names, ".bias", dtype_);
+  return linear;
 }
 
 Linear Decoder::Loader::load_rows(const std::string& name, std::int64_t first, std::int64_t end, bool has_bias) const {
-  const weights::TensorInfo& info = checkpoint_.get_tensor(name + ".weight");
-  const at::Tensor weight = linear_memory({end - first, info.num_columns()});
-  read_rows(info, first, end, static_cast<std::byte*>(weight.mutable_data_ptr()), dtype_);
-  if (!has_bias) return make_linear(weight.to(device_), {});
-  const at::Tensor bias = at::empty({end - first}, dtype_);
-  read_rows(checkpoint_.get_tensor(name + ".bias"), first, end, static_cast<std::byte*>(bias.mutable_data_ptr()),
-            dtype_);
-  return make_linear(weight.to(device_), bias.to(device_));
+  const Tensors weight = find({name}, ".weight");
+  Linear linear = make_linear(
+      end - first, weight.front()->num_columns(), options(),
+      [&](std::int64_t from, std::int64_t to, std::byte* out) { read(weight, first + from, first + to, dtype_, out); });
+  if (has_bias) linear.bias = load_below({name}, ".bias", dtype_).slice(0, first, end);
+  return linear;
 }
 
 at::Tensor Decoder::Loader::load_rows_of(const std::string& name, std::span<const std::int32_t> rows) const {
@@ -124,43 +112,43 @@ Decoder::Mlp Decoder::Loader::load_mlp(const std::string& name, const weights::M
   return {load_linear(up, c.mlp_bias), load_linear(name + ".down_proj", c.mlp_bias)};
 }
 
-std::vector<const weights::TensorInfo*> Decoder::Loader::find(const std::vector<std::string>& names,
-                                                              std::string_view suffix) const {
-  std::vector<const weights::TensorInfo*> parts;
-  for (const std::string& name : names) parts.push_back(&checkpoint_.get_tensor(fmt::format("{}{}", name, suffix)));
-  return parts;
+Decoder::Loader::Tensors Decoder::Loader::find(const std::vector<std::string>& names, std::string_view suffix) const {
+  Tensors found;
+  for (const std::string& name : names) found.push_back(&checkpoint_.get_tensor(fmt::format("{}{}", name, suffix)));
+  return found;
 }
 
-std::vector<std::int64_t> Decoder::Loader::shape_below(const std::vector<const weights::TensorInfo*>& parts) {
-  std::vector<std::int64_t> shape = parts.front()->shape;
-  shape[0] = 0;
-  for (const weights::TensorInfo* part : parts) shape[0] += part->num_rows();
-  return shape;
+std::int64_t Decoder::Loader::num_rows(const Tensors& tensors) {
+  std::int64_t sum = 0;
+  for (const weights::TensorInfo* tensor : tensors) sum += tensor->num_rows();
+  return sum;
 }
 
-void Decoder::Loader::read(const std::vector<const weights::TensorInfo*>& parts, const at::Tensor& out) const {
-  auto* next = static_cast<std::byte*>(out.mutable_data_ptr());
-  for (const weights::TensorInfo* part : parts) {
-    read_rows(*part, 0, part->num_rows(), next, out.scalar_type());
-    next += part->num_rows() * part->num_columns() * out.element_size();
+void Decoder::Loader::read(const Tensors& tensors, std::int64_t first, std::int64_t end, at::ScalarType dtype,
+                           std::byte* out) const {
+  for (const weights::TensorInfo* tensor : tensors) {
+    const weights::Range rows{first, std::min(end, tensor->num_rows())}, columns{0, tensor->num_columns()};
+    if (rows.begin < rows.end) {
+      const std::size_t size = rows.size() * columns.size() * c10::elementSize(dtype);
+      checkpoint_.read(*tensor, rows, columns, encoding_of(dtype), {out, size});
+      out += size;
+    }
+    first = std::max<std::int64_t>(0, first - tensor->num_rows());
+    end -= tensor->num_rows();
   }
-}
-
-void Decoder::Loader::read_rows(const weights::TensorInfo& tensor, std::int64_t first, std::int64_t end, std::byte* out,
-                                at::ScalarType dtype) const {
-  const std::size_t row_bytes = tensor.num_columns() * c10::elementSize(dtype);
-  const auto grain = static_cast<std::int64_t>(std::max<std::size_t>(1, (std::size_t{1} << 20) / row_bytes));
-  at::parallel_for(first, end, grain, [&](std::int64_t from, std::int64_t to) {
-    checkpoint_.read(tensor, {from, to}, {0, tensor.num_columns()}, encoding_of(dtype),
-                     {out + (from - first) * row_bytes, (to - from) * row_bytes});
-  });
 }
 
 at::Tensor Decoder::Loader::load_below(const std::vector<std::string>& names, std::string_view suffix,
                                        at::ScalarType dtype) const {
-  const std::vector<const weights::TensorInfo*> parts = find(names, suffix);
-  const at::Tensor loaded = at::empty(shape_below(parts), dtype);
-  read(parts, loaded);
+  const Tensors tensors = find(names, suffix);
+  std::vector<std::int64_t> shape = tensors.front()->shape;
+  shape[0] = num_rows(tensors);
+  const at::Tensor loaded = at::empty(shape, dtype);
+  auto* out = static_cast<std::byte*>(loaded.mutable_data_ptr());
+  const std::int64_t row_bytes = tensors.front()->num_columns() * loaded.element_size();
+  at::parallel_for(0, shape[0], rows_at_a_time(row_bytes), [&](std::int64_t begin, std::int64_t end) {
+    read(tensors, begin, end, dtype, out + begin * row_bytes);
+  });
   return loaded.to(device_);
 }
 

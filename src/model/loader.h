@@ -43,21 +43,18 @@ class Decoder::Loader {
   Mlp load_mlp(const std::string& name, const weights::ModelConfig& config) const;
 
  private:
-  std::vector<const weights::TensorInfo*> find(const std::vector<std::string>& names, std::string_view suffix) const;
-  /// Of the parts, one below the other.
-  static std::vector<std::int64_t> shape_below(const std::vector<const weights::TensorInfo*>& parts);
-  void read(const std::vector<const weights::TensorInfo*>& parts, const at::Tensor& out) const;
-  void read_rows(const weights::TensorInfo& tensor, std::int64_t first, std::int64_t end, std::byte* out,
-                 at::ScalarType dtype) const;
-  /// The memory that a linear layer is read into: to be packed from, or to stay.
-  at::Tensor linear_memory(at::IntArrayRef shape) const;
+  /// They lie below one another.
+  using Tensors = std::vector<const weights::TensorInfo*>;
+
+  Tensors find(const std::vector<std::string>& names, std::string_view suffix) const;
+  static std::int64_t num_rows(const Tensors& tensors);
+  void read(const Tensors& tensors, std::int64_t first, std::int64_t end, at::ScalarType dtype, std::byte* out) const;
   at::Tensor load_below(const std::vector<std::string>& names, std::string_view suffix, at::ScalarType dtype) const;
+  at::TensorOptions options() const { return at::TensorOptions().dtype(dtype_).device(device_); }
 
   const weights::Checkpoint& checkpoint_;
   at::ScalarType dtype_;
   at::Device device_;
-  bool packs_;                  // linear layers
-  mutable at::Tensor scratch_;  // bytes of a linear layer before it is packed
 };
 
 }  // namespace catenary::model

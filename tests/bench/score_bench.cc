@@ -49,7 +49,7 @@ double product_speed(const catenary::weights::ModelConfig& config, at::ScalarTyp
   for (const Shape& shape : shapes_of(config)) {
     const at::Tensor weight = (at::randn({shape.out, shape.in}) * 0.05).to(dtype);
     products.emplace_back(at::randn({kTokens, shape.in}).to(dtype),
-                          packed ? catenary::model::make_linear(weight, {}) : catenary::model::Linear{weight, {}});
+                          packed ? catenary::model::make_linear(weight) : catenary::model::Linear{.weight = weight});
     flops += 2.0 * kTokens * static_cast<double>(shape.in * shape.out);
   }
   double best = 1e30;

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -267,6 +268,20 @@ TEST_P(CpuKernels, rows_are_turned_and_put_into_their_slots) {
         EXPECT_EQ(values[19 * 16 + d], row[2 * kDim + d]);
       }
     }
+  }
+}
+
+TEST_P(CpuKernels, transposed_words) {
+  for (const std::int64_t columns : {16, 48, 1040}) {
+    const std::int64_t stride = kTransposedRows + 3;
+    std::vector<std::uint32_t> from(static_cast<std::size_t>(kTransposedRows * columns));
+    std::iota(from.begin(), from.end(), 1U);
+    std::vector<std::uint32_t> to(static_cast<std::size_t>(columns * stride)), expected = to;
+    for (std::int64_t r = 0; r < kTransposedRows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) expected[c * stride + r] = from[r * columns + c];
+    }
+    kernels_.transpose(from.data(), columns, to.data(), stride);
+    EXPECT_EQ(to, expected);
   }
 }
 

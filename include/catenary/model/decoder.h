@@ -49,6 +49,7 @@ struct Prefix {
 struct Linear {
   at::Tensor weight;  // [out, in]; on the CPU as oneDNN wants it (src/model/linear.h)
   at::Tensor bias;    // [out], or undefined
+  at::Tensor memory;  // where the weight lies that does not own its own
 };
 
 struct TokenLayout;  // src/model/attention.h

@@ -492,6 +492,38 @@ void log_sum_exp(float* logits, float softcap, long size, float* max_out, float*
   *log_sum_exp_out = static_cast<float>(static_cast<double>(best) + log(total));
 }
 
+// ---- weights ----
+
+// A square of words. Each step exchanges the blocks beside the diagonal, of 1, 2, … words.
+CATENARY_INLINE void transpose_square(const unsigned* from, long from_stride, unsigned* to, long to_stride) {
+  UnsignedVec rows[kLanes];
+  for (int i = 0; i < kLanes; ++i) memcpy(&rows[i], from + i * from_stride, sizeof rows[i]);
+#pragma GCC unroll 4
+  for (int step = 1; step < kLanes; step *= 2) {
+    UnsignedVec upper, lower;  // which words of the two rows
+    for (int j = 0; j < kLanes; ++j) {
+      upper[j] = static_cast<unsigned>(j & step ? kLanes + j - step : j);
+      lower[j] = static_cast<unsigned>(j & step ? kLanes + j : j + step);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+      if (i & step) continue;
+      const UnsignedVec a = rows[i], b = rows[i + step];
+      rows[i] = __builtin_shuffle(a, b, upper);
+      rows[i + step] = __builtin_shuffle(a, b, lower);
+    }
+  }
+  for (int i = 0; i < kLanes; ++i) memcpy(to + i * to_stride, &rows[i], sizeof rows[i]);
+}
+
+void transpose(const unsigned* from, long num_columns, unsigned* to, long to_stride) {
+  for (long c = 0; c < num_columns; c += kLanes) {
+    for (int r = 0; r < kTransposedRows; r += kLanes) {
+      transpose_square(from + r * num_columns + c, num_columns, to + c * to_stride + r, to_stride);
+    }
+  }
+}
+
 #if defined(__AVX512F__)
 constexpr const char* kName = "x86-64-v4";
 #elif defined(__AVX2__)
@@ -503,6 +535,6 @@ constexpr const char* kName = "baseline";
 }  // namespace
 
 extern const Kernels CATENARY_KERNELS;
-const Kernels CATENARY_KERNELS{kName, attend_any, store_any_row, rms_norm_any, gated_any, log_sum_exp};
+const Kernels CATENARY_KERNELS{kName, attend_any, store_any_row, rms_norm_any, gated_any, log_sum_exp, transpose};
 
 }  // namespace catenary::model::cpu

@@ -12,6 +12,8 @@ namespace catenary::model::cpu {
 inline constexpr std::int64_t kKeyBlock = 16;
 /// Keys that attention takes at a time.
 inline constexpr std::int64_t kTileKeys = 128;
+/// Rows that are transposed at a time.
+inline constexpr std::int64_t kTransposedRows = 16;
 
 /// Keys and values of one layer by slot, one slot a token.
 struct KeyValueView {
@@ -77,6 +79,10 @@ struct Kernels {
 
   /// Largest of the logits, and log Σ exp(logit). Logits are capped in place first where `softcap` > 0.
   void (*log_sum_exp)(float* logits, float softcap, std::int64_t size, float* max, float* log_sum_exp);
+
+  /// Transposes kTransposedRows rows of 4-byte words: to[c · to_stride + r] = from[r · num_columns + c]. `num_columns`
+  /// is a multiple of kTransposedRows.
+  void (*transpose)(const std::uint32_t* from, std::int64_t num_columns, std::uint32_t* to, std::int64_t to_stride);
 };
 
 /// Queries of one task at most, so that its scratch stays in the cache.
