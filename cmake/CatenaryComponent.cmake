@@ -42,7 +42,8 @@ function(catenary_component name)
   endif()
 endfunction()
 
-# catenary_cpu_kernels(NAME): src/NAME/cpu/kernels.cc once for each instruction set, and dispatch.cc, which chooses.
+# catenary_cpu_kernels(NAME): src/NAME/cpu/kernels.cc once for each instruction set, and the rest of src/NAME/cpu, which
+# chooses and calls them.
 function(catenary_cpu_kernels name)
   set(isas baseline)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -60,5 +61,7 @@ function(catenary_cpu_kernels name)
     target_link_libraries(catenary_${name}_${isa} PRIVATE catenary_flags)
     target_sources(catenary_${name} PRIVATE $<TARGET_OBJECTS:catenary_${name}_${isa}>)
   endforeach()
-  target_sources(catenary_${name} PRIVATE src/${name}/cpu/dispatch.cc)
+  file(GLOB callers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/cpu/*.cc)
+  list(FILTER callers EXCLUDE REGEX "/kernels.cc$")
+  target_sources(catenary_${name} PRIVATE ${callers})
 endfunction()

@@ -1,210 +1,187 @@
 #include "model/attention.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <atomic>
-#include <limits>
 
 #include "catenary/base/check.h"
-#include "model/cpu/kernels.h"
 #include "model/position.h"
+#ifdef CATENARY_WITH_CUDA
+#include "model/cuda/operations.h"
+#endif
 
 namespace catenary::model {
 namespace {
 
-std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
+struct AtenTokenGroup : TokenGroup {
+  struct Run {  // consecutive queries of one branch
+    std::int64_t first, count;
+    const std::vector<SlotRange>* path;
+  };
+  at::Tensor slots, positions;  // [num_tokens]
+  std::vector<Run> runs;
+  std::int64_t last_position = 0;
 
-cpu::KeyValueView view_of(const KeyValues& key_values, const weights::ModelConfig& config) {
-  return {key_values.keys.mutable_data_ptr<float>(),
-          key_values.values.mutable_data_ptr<float>(),
-          key_values.keys.size(1),
-          config.num_kv_heads,
-          config.head_dim,
-          key_values.values.size(2)};
-}
+  bool is_planned = false;
+  DeviceSegments own, above;
+  QueryParts parts;
+};
+
+class AtenAttention : public Attention {
+ public:
+  AtenAttention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes, at::TensorOptions options,
+                const Operations& operations, std::unique_ptr<SegmentAttention> segments, std::int64_t max_scores)
+      : config_(config),
+        alibi_slopes_(alibi_slopes),
+        options_(options),
+        operations_(operations),
+        segments_(std::move(segments)),
+        max_scores_(max_scores) {}
+
+  KeyValues make_key_values(std::int64_t num_slots, const KeyValues* prefix) const override {
+    const auto room = [&] { return at::empty({num_slots, config_.num_kv_heads, config_.head_dim}, options_); };
+    const KeyValues result{room(), room()};
+    if (prefix) {
+      result.keys.narrow(0, 0, prefix->keys.size(0)).copy_(prefix->keys);
+      result.values.narrow(0, 0, prefix->values.size(0)).copy_(prefix->values);
+    }
+    return result;
+  }
+
+  KeyValues first_slots(const KeyValues& key_values, std::int64_t num_slots) const override {
+    return {key_values.keys.narrow(0, 0, num_slots).clone(), key_values.values.narrow(0, 0, num_slots).clone()};
+  }
+
+  std::unique_ptr<TokenGroup> prepare(const TokenLayout& layout, std::span<const std::int64_t> tokens) const override {
+    auto group = std::make_unique<AtenTokenGroup>();
+    group->first_token = tokens.empty() ? 0 : tokens.front();
+    group->num_tokens = std::ssize(tokens);
+    std::vector<std::int64_t> slots, positions;
+    for (const std::int64_t token : tokens) {
+      const auto t = static_cast<std::size_t>(token);
+      const std::vector<SlotRange>* path = &layout.paths[static_cast<std::size_t>(layout.branches[t])];
+      if (group->runs.empty() || group->runs.back().path != path) group->runs.push_back({std::ssize(slots), 0, path});
+      ++group->runs.back().count;
+      slots.push_back(layout.slots[t]);
+      positions.push_back(layout.positions[t]);
+      group->last_position = std::max(group->last_position, positions.back());
+    }
+    group->slots = on_device(slots);
+    group->positions = on_device(positions);
+    if (segments_ && !alibi_slopes_.defined() && config_.attention_softcap == 0 && !tokens.empty()) {
+      const AttentionPlan plan = plan_attention(layout, tokens, segments_->max_queries());
+      // One a row of a kernel's grid.
+      group->is_planned = std::max(plan.own.size(), plan.above.size()) < 65536;
+      group->own = on_device(plan.own);
+      group->above = on_device(plan.above);
+      group->parts = {on_device(plan.above_rows), on_device(plan.merged_rows), on_device(plan.part_begins),
+                      on_device(plan.parts)};
+    }
+    return group;
+  }
+
+  at::Tensor store(const at::Tensor& qkv, const TokenGroup& tokens, const Rotation& rotation,
+                   const KeyValues& key_values) const override {
+    const auto rows = [&](const at::Tensor& x) {
+      return x.defined() ? x.narrow(0, tokens.first_token, tokens.num_tokens) : x;
+    };
+    return operations_.store(qkv, static_cast<const AtenTokenGroup&>(tokens).slots,
+                             {rows(rotation.cos), rows(rotation.sin)}, config_, key_values);
+  }
+
+  at::Tensor attend(const at::Tensor& queries, const TokenGroup& tokens, const KeyValues& key_values,
+                    bool slides) const override {
+    const auto& group = static_cast<const AtenTokenGroup&>(tokens);
+    check(queries.size(0) == group.num_tokens, "one query a token");
+    const std::int64_t window = slides ? config_.sliding_window : 0;
+    if (group.is_planned && (window == 0 || group.last_position < window)) {
+      return attend_segments(queries.unflatten(-1, {config_.num_heads, config_.head_dim}), group, key_values);
+    }
+    std::vector<at::Tensor> outputs;
+    for (const AtenTokenGroup::Run& run : group.runs) attend_path(queries, group, run, key_values, window, outputs);
+    return at::cat(outputs);
+  }
+
+ private:
+  at::Tensor attend_segments(const at::Tensor& queries, const AtenTokenGroup& group,
+                             const KeyValues& key_values) const {
+    const double scale = config_.attention_scale;
+    const Attended own = segments_->attend(queries, key_values, group.own, /*is_causal=*/true, scale);
+    if (group.parts.above_rows.size(0) > 0) {
+      operations_.merge_(own,
+                         segments_->attend(queries.index_select(0, group.parts.above_rows), key_values, group.above,
+                                           /*is_causal=*/false, scale),
+                         group.parts);
+    }
+    return own.out.flatten(1);
+  }
+
+  // Queries of one branch against all that it sees, as many at a time as scores may be in memory.
+  void attend_path(const at::Tensor& queries, const AtenTokenGroup& group, const AtenTokenGroup::Run& run,
+                   const KeyValues& key_values, std::int64_t window, std::vector<at::Tensor>& outputs) const {
+    const weights::ModelConfig& c = config_;
+    std::vector<at::Tensor> keys, values, positions;
+    for (const SlotRange& range : *run.path) {
+      keys.push_back(key_values.keys.slice(0, range.begin, range.end));
+      values.push_back(key_values.values.slice(0, range.begin, range.end));
+      positions.push_back(
+          at::arange(range.position, range.position + range.end - range.begin, options_.dtype(at::kLong)));
+    }
+    const auto by_head = [&](const std::vector<at::Tensor>& x) {  // [num_heads, keys, head_dim]
+      return at::cat(x).transpose(0, 1).repeat_interleave(c.num_heads / c.num_kv_heads, 0);
+    };
+    const at::Tensor k = by_head(keys), v = by_head(values), key_positions = at::cat(positions);
+    const std::int64_t most = std::max<std::int64_t>(1, max_scores_ / (c.num_heads * k.size(1)));
+    for (std::int64_t first = 0; first < run.count; first += most) {
+      const std::int64_t begin = run.first + first, count = std::min(most, run.count - first);
+      const at::Tensor q =
+          queries.narrow(0, begin, count).to(k.scalar_type()).unflatten(-1, {c.num_heads, c.head_dim}).transpose(0, 1);
+      at::Tensor scores = at::matmul(q, k.transpose(-2, -1)).to(at::kFloat).mul_(c.attention_scale);
+      if (c.attention_softcap > 0) scores.div_(c.attention_softcap).tanh_().mul_(c.attention_softcap);
+      scores.add_(score_bias(group.positions.narrow(0, begin, count), key_positions, window, alibi_slopes_, c));
+      outputs.push_back(at::matmul(scores.softmax(-1).to(v.scalar_type()), v).transpose(0, 1).flatten(1));
+    }
+  }
+
+  at::Tensor on_device(std::span<const std::int64_t> values) const {
+    return at::tensor(at::ArrayRef(values.data(), values.size()), at::kLong).to(options_.device());
+  }
+  at::Tensor on_device(std::span<const std::int32_t> values) const {
+    return at::tensor(at::ArrayRef(values.data(), values.size()), at::kInt).to(options_.device());
+  }
+  DeviceSegments on_device(const Segments& segments) const {
+    std::vector<std::int32_t> key_begins = segments.key_begins;
+    key_begins.push_back(0);
+    return {on_device(segments.query_begins), on_device(key_begins), on_device(segments.num_keys),
+            segments.most_queries(), segments.most_keys()};
+  }
+
+  const weights::ModelConfig& config_;
+  const at::Tensor& alibi_slopes_;
+  at::TensorOptions options_;
+  const Operations& operations_;
+  std::unique_ptr<SegmentAttention> segments_;
+  std::int64_t max_scores_;
+};
 
 }  // namespace
 
-TokenLayout TokenLayout::of(const PrefixTree& tree) {
-  TokenLayout layout;
-  for (std::int64_t b = 0; b < std::ssize(tree.branches()); ++b) {
-    const PrefixTree::Branch& branch = tree.branches()[static_cast<std::size_t>(b)];
-    for (std::int64_t token = branch.begin; token < branch.end; ++token) {
-      layout.slots.push_back(tree.prefix_length() + token);
-      layout.positions.push_back(branch.position + token - branch.begin);
-      layout.branches.push_back(b);
-    }
-    layout.paths.push_back(tree.path(b));
-  }
-  return layout;
+std::unique_ptr<Attention> make_aten_attention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes,
+                                               at::TensorOptions options, const Operations& operations,
+                                               std::unique_ptr<SegmentAttention> segments, std::int64_t max_scores) {
+  return std::make_unique<AtenAttention>(config, alibi_slopes, options, operations, std::move(segments), max_scores);
 }
 
-KeyValues make_key_values(const weights::ModelConfig& config, std::int64_t num_slots, const KeyValues* prefix,
-                          at::TensorOptions options) {
-  KeyValues result;
-  if (options.device().is_cpu()) {
-    const std::int64_t blocks = round_up(num_slots, cpu::kKeyBlock) / cpu::kKeyBlock;
-    // Zeros: what lies past the last slot is multiplied, though never seen.
-    result.keys = at::zeros({config.num_kv_heads, blocks, config.head_dim, cpu::kKeyBlock}, at::kFloat);
-    result.values =
-        at::zeros({config.num_kv_heads, blocks * cpu::kKeyBlock, round_up(config.head_dim, 16)}, at::kFloat);
-  } else {
-    result.keys = at::empty({config.num_kv_heads, num_slots, config.head_dim}, options);
-    result.values = at::empty_like(result.keys);
+std::unique_ptr<Attention> make_attention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes,
+                                          at::TensorOptions options, const Operations& operations, Kernels kernels) {
+  if (kernels == Kernels::kOwn && options.device().is_cpu()) {
+    return make_cpu_attention(config, alibi_slopes, options.dtype().toScalarType());
   }
-  if (prefix) {
-    result.keys.narrow(1, 0, prefix->keys.size(1)).copy_(prefix->keys);
-    result.values.narrow(1, 0, prefix->values.size(1)).copy_(prefix->values);
-  }
-  return result;
-}
-
-KeyValues first_slots(const KeyValues& key_values, std::int64_t num_slots) {
-  if (!key_values.keys.device().is_cpu()) {
-    return {key_values.keys.narrow(1, 0, num_slots).clone(), key_values.values.narrow(1, 0, num_slots).clone()};
-  }
-  const std::int64_t blocks = round_up(num_slots, cpu::kKeyBlock) / cpu::kKeyBlock;
-  return {key_values.keys.narrow(1, 0, blocks).clone(),
-          key_values.values.narrow(1, 0, blocks * cpu::kKeyBlock).clone()};
-}
-
-at::Tensor Attention::store(const at::Tensor& qkv, std::int64_t first_token, const Rotation& rotation,
-                            const KeyValues& key_values) const {
-  const weights::ModelConfig& c = config_;
-  const std::int64_t num_rows = qkv.size(0);
-  const auto slots = std::span(layout_.slots).subspan(static_cast<std::size_t>(first_token), qkv.size(0));
-  const std::int64_t query_size = c.num_heads * c.head_dim, kv_size = c.num_kv_heads * c.head_dim;
-  if (options_.device().is_cpu()) {
-    const bool is_bfloat16 = qkv.scalar_type() == at::kBFloat16;
-    const at::Tensor from = (is_bfloat16 ? qkv : qkv.to(at::kFloat)).contiguous();
-    const at::Tensor queries = at::empty({num_rows, query_size}, at::kFloat);
-    const cpu::KeyValueView view = view_of(key_values, c);
-    const bool rotates = rotation.cos.defined();
-    const std::int64_t pairs = rotates ? rotation.cos.size(1) : 0;
-    const float* cos = rotates ? rotation.cos.const_data_ptr<float>() + first_token * pairs : nullptr;
-    const float* sin = rotates ? rotation.sin.const_data_ptr<float>() + first_token * pairs : nullptr;
-    const auto* bytes = static_cast<const std::byte*>(from.const_data_ptr());
-    float* out = queries.mutable_data_ptr<float>();
-    const std::int64_t row_bytes = from.size(1) * static_cast<std::int64_t>(from.element_size());
-    at::parallel_for(0, num_rows, 16, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const cpu::RotaryRow turn{rotates ? cos + row * pairs : nullptr, rotates ? sin + row * pairs : nullptr, pairs,
-                                  c.rope.interleaved};
-        cpu::kernels().store_row(bytes + row * row_bytes, is_bfloat16, c.num_heads, turn, view,
-                                 slots[static_cast<std::size_t>(row)], out + row * query_size);
-      }
-    });
-    return queries;
-  }
-  const auto parts = qkv.split_with_sizes({query_size, kv_size, kv_size}, -1);
-  const auto heads = [&](const at::Tensor& x) { return x.unflatten(-1, {x.size(-1) / c.head_dim, c.head_dim}); };
-  at::Tensor q = heads(parts[0]), k = heads(parts[1]);
-  if (rotation.cos.defined()) {
-    const at::Tensor cos = rotation.cos.narrow(0, first_token, num_rows).unsqueeze(1).to(options_);
-    const at::Tensor sin = rotation.sin.narrow(0, first_token, num_rows).unsqueeze(1).to(options_);
-    q = rotate(q, cos, sin, c.rope.interleaved);
-    k = rotate(k, cos, sin, c.rope.interleaved);
-  }
-  const at::Tensor slot_ids =
-      at::tensor(at::ArrayRef<std::int64_t>(slots.data(), slots.size()), at::kLong).to(options_.device());
-  key_values.keys.index_copy_(1, slot_ids, k.transpose(0, 1));
-  key_values.values.index_copy_(1, slot_ids, heads(parts[2]).transpose(0, 1));
-  return q.reshape({num_rows, query_size});
-}
-
-std::vector<Attention::Group> Attention::groups(std::span<const std::int64_t> tokens, std::int64_t max_count) const {
-  std::vector<Group> result;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const std::int64_t branch = layout_.branches[static_cast<std::size_t>(tokens[i])];
-    if (result.empty() || result.back().branch != branch ||
-        static_cast<std::int64_t>(result.back().count) == max_count) {
-      result.push_back({branch, i, 0});
-    }
-    ++result.back().count;
-  }
-  return result;
-}
-
-at::Tensor Attention::attend(const at::Tensor& queries, std::span<const std::int64_t> tokens,
-                             const KeyValues& key_values, bool slides) const {
-  check(queries.size(0) == std::ssize(tokens), "one query a token");
-  if (options_.device().is_cpu()) return attend_on_cpu(queries, tokens, key_values, slides);
-  const weights::ModelConfig& c = config_;
-  const std::int64_t group_size = c.num_heads / c.num_kv_heads;
-  const auto longs = options_.dtype(at::kLong);
-  std::vector<at::Tensor> outputs;
-  for (const Group& group : groups(tokens, std::numeric_limits<std::int64_t>::max())) {
-    std::vector<at::Tensor> keys, values, positions;
-    for (const SlotRange& range : layout_.paths[static_cast<std::size_t>(group.branch)]) {
-      keys.push_back(key_values.keys.slice(1, range.begin, range.end));
-      values.push_back(key_values.values.slice(1, range.begin, range.end));
-      positions.push_back(at::arange(range.position, range.position + range.end - range.begin, longs));
-    }
-    std::vector<std::int64_t> query_positions;
-    for (const std::int64_t token : tokens.subspan(group.first, group.count)) {
-      query_positions.push_back(layout_.positions[static_cast<std::size_t>(token)]);
-    }
-    const at::Tensor bias = score_bias(at::tensor(query_positions, at::kLong).to(options_.device()), at::cat(positions),
-                                       slides ? c.sliding_window : 0, alibi_slopes_, c);
-    const at::Tensor q = queries.narrow(0, static_cast<std::int64_t>(group.first), std::ssize(query_positions))
-                             .unflatten(-1, {c.num_heads, c.head_dim})
-                             .transpose(0, 1);
-    const at::Tensor k = at::cat(keys, 1).repeat_interleave(group_size, 0);
-    const at::Tensor v = at::cat(values, 1).repeat_interleave(group_size, 0);
-    at::Tensor scores = at::matmul(q, k.transpose(-2, -1)).to(at::kFloat) * c.attention_scale;
-    if (c.attention_softcap > 0) scores = (scores / c.attention_softcap).tanh() * c.attention_softcap;
-    outputs.push_back(at::matmul((scores + bias).softmax(-1).to(v.scalar_type()), v).transpose(0, 1).flatten(1));
-  }
-  return at::cat(outputs);
-}
-
-at::Tensor Attention::attend_on_cpu(const at::Tensor& queries, std::span<const std::int64_t> tokens,
-                                    const KeyValues& key_values, bool slides) const {
-  const weights::ModelConfig& c = config_;
-  const cpu::KeyValueView view = view_of(key_values, c);
-  const cpu::AttentionRule rule{c.num_heads,
-                                static_cast<float>(c.attention_scale),
-                                static_cast<float>(c.attention_softcap),
-                                slides ? c.sliding_window : 0,
-                                alibi_slopes_.defined() ? alibi_slopes_.const_data_ptr<float>() : nullptr,
-                                c.alibi_in_bfloat16};
-  const std::int64_t width = c.num_heads * c.head_dim;
-  const bool is_bfloat16 = options_.dtype() == at::kBFloat16;
-  const at::Tensor out = at::empty({std::ssize(tokens), width}, is_bfloat16 ? at::kBFloat16 : at::kFloat);
-  const auto out_row_bytes = static_cast<std::size_t>(width) * out.element_size();
-  const float* query_rows = queries.const_data_ptr<float>();
-  auto* out_rows = static_cast<std::byte*>(out.mutable_data_ptr());
-
-  std::vector<std::int64_t> slots;
-  slots.reserve(tokens.size());
-  for (const std::int64_t token : tokens) slots.push_back(layout_.slots[static_cast<std::size_t>(token)]);
-  const std::vector<Group> work = groups(tokens, cpu::max_queries_per_task(c.num_heads, c.num_kv_heads));
-  const auto num_tasks = static_cast<std::int64_t>(work.size()) * c.num_kv_heads;
-  const auto scratch_size =
-      static_cast<std::size_t>(cpu::attention_scratch(c.num_heads, c.num_kv_heads, view.padded_dim));
-  // Tasks differ in length, so threads take the next one when they are done. Which thread takes which changes nothing.
-  std::atomic<std::int64_t> next = 0;
-  at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
-    std::vector<float> scratch(scratch_size);
-    std::vector<cpu::KeySpan> spans;
-    for (std::int64_t task = next++; task < num_tasks; task = next++) {
-      const Group& group = work[static_cast<std::size_t>(task / c.num_kv_heads)];
-      spans.clear();
-      for (const SlotRange& range : layout_.paths[static_cast<std::size_t>(group.branch)]) {
-        spans.push_back({range.begin, range.end, range.position});
-      }
-      cpu::kernels().attend(
-          view, rule,
-          {spans.data(), std::ssize(spans), slots.data() + group.first, static_cast<std::int64_t>(group.count),
-           query_rows + static_cast<std::int64_t>(group.first) * width, out_rows + group.first * out_row_bytes},
-          task % c.num_kv_heads, is_bfloat16, scratch.data());
-    }
-  });
-  return out.to(options_);
+  std::unique_ptr<SegmentAttention> segments;
+#ifdef CATENARY_WITH_CUDA
+  if (kernels == Kernels::kOwn && options.device().is_cuda()) segments = cuda::make_segment_attention(config, options);
+#endif
+  return make_aten_attention(config, alibi_slopes, options, operations, std::move(segments));
 }
 
 }  // namespace catenary::model

@@ -3,64 +3,80 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "catenary/model/decoder.h"
 #include "catenary/model/prefix_tree.h"
 #include "catenary/weights/model_config.h"
+#include "model/attention_plan.h"
+#include "model/operations.h"
 
 namespace catenary::model {
 
-/// Tokens that go through the model together, and what each of them sees.
-struct TokenLayout {
-  std::vector<std::int64_t> slots;      // by token, ascending within a branch
-  std::vector<std::int64_t> positions;  // by token
-  std::vector<std::int64_t> branches;   // by token: an index of
-  std::vector<std::vector<SlotRange>> paths;
-
-  static TokenLayout of(const PrefixTree& tree);
+/// Tokens that go through a layer together, as an Attention prepared them.
+struct TokenGroup {
+  virtual ~TokenGroup() = default;
+  std::int64_t first_token = 0, num_tokens = 0;
 };
 
-/// Attention of tokens that share prefixes: each sees its path, of the last range up to itself. Nothing is padded. On
-/// the CPU through the kernels of cpu/kernels.h, elsewhere through ATen, a branch at a time.
+/// Attention of tokens that share prefixes: each sees its path, of the last range up to itself. Nothing is padded.
+/// Keeps references to what it is made of.
 class Attention {
  public:
-  /// Keeps references. `alibi_slopes` [num_heads], float32, may be undefined.
-  Attention(const weights::ModelConfig& config, const TokenLayout& layout, const at::Tensor& alibi_slopes,
-            at::TensorOptions options)
-      : config_(config), layout_(layout), alibi_slopes_(alibi_slopes), options_(options) {}
+  virtual ~Attention() = default;
 
-  /// Takes the projections of tokens `first_token`, … apart, qkv [rows, (num_heads + 2·num_kv_heads)·head_dim]: keys,
-  /// rotated, and values go to `key_values`; returns the queries, rotated, for attend(). `rotation` is by token;
-  /// undefined: none.
-  at::Tensor store(const at::Tensor& qkv, std::int64_t first_token, const Rotation& rotation,
-                   const KeyValues& key_values) const;
+  /// Room for one layer's keys and values; those of `prefix`, if there is one, are copied to its first slots.
+  virtual KeyValues make_key_values(std::int64_t num_slots, const KeyValues* prefix) const = 0;
+  /// A copy of what is in the first slots.
+  virtual KeyValues first_slots(const KeyValues& key_values, std::int64_t num_slots) const = 0;
 
-  /// What `tokens`, ascending, see of `key_values`: [tokens, num_heads·head_dim]. `queries` are theirs.
-  at::Tensor attend(const at::Tensor& queries, std::span<const std::int64_t> tokens, const KeyValues& key_values,
-                    bool slides) const;
+  /// Some of the layout's tokens, ascending: once for all layers.
+  virtual std::unique_ptr<TokenGroup> prepare(const TokenLayout& layout,
+                                              std::span<const std::int64_t> tokens) const = 0;
 
- private:
-  struct Group {  // consecutive queries of one branch
-    std::int64_t branch;
-    std::size_t first, count;  // in the list of tokens
-  };
-  std::vector<Group> groups(std::span<const std::int64_t> tokens, std::int64_t max_count) const;
-  at::Tensor attend_on_cpu(const at::Tensor& queries, std::span<const std::int64_t> tokens, const KeyValues& key_values,
-                           bool slides) const;
+  /// Takes the projections of neighbouring tokens apart, qkv [tokens, (num_heads + 2·num_kv_heads)·head_dim]: keys,
+  /// rotated, and values go to `key_values`; returns the queries, rotated, for attend(). `rotation` is by the layout's
+  /// tokens; undefined: none.
+  virtual at::Tensor store(const at::Tensor& qkv, const TokenGroup& tokens, const Rotation& rotation,
+                           const KeyValues& key_values) const = 0;
 
-  const weights::ModelConfig& config_;
-  const TokenLayout& layout_;
-  const at::Tensor& alibi_slopes_;
-  at::TensorOptions options_;
+  /// What the tokens see of `key_values`: [tokens, num_heads·head_dim]. `queries` are theirs.
+  virtual at::Tensor attend(const at::Tensor& queries, const TokenGroup& tokens, const KeyValues& key_values,
+                            bool slides) const = 0;
 };
 
-/// Room for one layer's keys and values; those of `prefix`, if there is one, are copied to its first slots.
-KeyValues make_key_values(const weights::ModelConfig& config, std::int64_t num_slots, const KeyValues* prefix,
-                          at::TensorOptions options);
+/// Through the kernels of cpu/kernels.h.
+std::unique_ptr<Attention> make_cpu_attention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes,
+                                              at::ScalarType dtype);
 
-/// A copy of what is in the first slots.
-KeyValues first_slots(const KeyValues& key_values, std::int64_t num_slots);
+/// Segments on the device, int32; `key_begins` has one more, as ATen wants it, that means nothing.
+struct DeviceSegments {
+  at::Tensor query_begins, key_begins, num_keys;
+  std::int32_t most_queries, most_keys;
+};
+
+/// Attention of segments: `queries` [queries, num_heads, head_dim], keys and values [slots, num_kv_heads, head_dim].
+class SegmentAttention {
+ public:
+  virtual ~SegmentAttention() = default;
+  /// Queries that a segment may have.
+  virtual std::int64_t max_queries() const = 0;
+  virtual Attended attend(const at::Tensor& queries, const KeyValues& key_values, const DeviceSegments& segments,
+                          bool is_causal, double scale) const = 0;
+};
+
+/// On any device. Keys and values lie [slots, num_kv_heads, head_dim]. Through `segments` where there is one and the
+/// rule is plain; soft caps, ALiBi and windows that are shorter than a text go through matrix products, a branch at a
+/// time, with at most `max_scores` scores (or those of one query) in memory.
+std::unique_ptr<Attention> make_aten_attention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes,
+                                               at::TensorOptions options, const Operations& operations,
+                                               std::unique_ptr<SegmentAttention> segments,
+                                               std::int64_t max_scores = std::int64_t{1} << 25);
+
+/// The best of the device; with Kernels::kAten that of matrix products alone.
+std::unique_ptr<Attention> make_attention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes,
+                                          at::TensorOptions options, const Operations& operations, Kernels kernels);
 
 }  // namespace catenary::model

@@ -18,54 +18,13 @@
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "model/attention.h"
-#include "model/elementwise.h"
 #include "model/linear.h"
 #include "model/loader.h"
+#include "model/operations.h"
 #include "model/position.h"
 
 namespace catenary::model {
 namespace {
-
-at::Tensor activate(const at::Tensor& x, weights::ModelConfig::Activation activation) {
-  switch (activation) {
-    using enum weights::ModelConfig::Activation;
-    case kSilu:
-      return at::silu(x);
-    case kGelu:
-      return at::gelu(x);
-    case kGeluTanh:
-      return at::gelu(x, "tanh");
-    case kRelu:
-      return at::relu(x);
-  }
-  check(false, "every activation is listed");
-  return {};
-}
-
-at::Tensor soft_capped(const at::Tensor& x, double cap) {
-  return cap > 0 ? (x / cap).tanh() * cap : x;
-}
-
-struct LogSumExp {
-  at::Tensor log_sum, max;  // by row, on the CPU
-};
-
-// Caps the logits first.
-LogSumExp log_sum_exp_(at::Tensor& logits, double softcap) {
-  if (logits.device().is_cpu()) {
-    const auto [log_sum, max] = cpu::log_sum_exp_(logits, softcap);
-    return {log_sum, max};
-  }
-  logits = soft_capped(logits, softcap);
-  return {logits.logsumexp(1).cpu(), logits.amax(1).cpu()};
-}
-
-// log(exp(a) + exp(b)); a or b may be -∞. NaN stays NaN.
-double add_logarithms(double a, double b) {
-  if (a < b) std::swap(a, b);
-  if (b == -std::numeric_limits<double>::infinity()) return a;
-  return a + std::log1p(std::exp(b - a));
-}
 
 /// Calls f(begin, end) for nearly equal parts of [0, size).
 template <typename Function>
@@ -74,21 +33,21 @@ void for_parts(std::int64_t size, std::int64_t largest, const Function& f) {
   for (std::int64_t i = 0; i < num_parts; ++i) f(size * i / num_parts, size * (i + 1) / num_parts);
 }
 
-bool has_cpu_kernels(const at::Tensor& x) {
-  return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
-
 }  // namespace
 
 struct Decoder::Pass {
   TokenLayout layout;
   at::Tensor x;  // [num_tokens, hidden_size]
   Rotation full, sliding;
-  std::vector<std::int64_t> tokens;  // 0, 1, …
+  std::vector<std::unique_ptr<TokenGroup>> parts;  // that go through a layer at a time
 };
 
-Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, Placement placement)
-    : config_(checkpoint.config()), options_(at::TensorOptions().dtype(scalar_type(dtype)).device(device)) {
+Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, Placement placement,
+                 Kernels kernels)
+    : config_(checkpoint.config()),
+      options_(at::TensorOptions().dtype(scalar_type(dtype)).device(device)),
+      operations_(make_operations(device, kernels)),
+      attention_(make_attention(config_, alibi_slopes_, options_, *operations_, kernels)) {
   using Position = weights::ModelConfig::Position;
   const c10::InferenceMode inference;
   auto loader = std::make_unique<Loader>(checkpoint, dtype, device);
@@ -228,8 +187,11 @@ Decoder::Pass Decoder::make_pass(std::span<const std::int32_t> tokens, TokenLayo
     pass.full = rotation(config_.rope, pass.layout);
     if (config_.sliding_window > 0) pass.sliding = rotation(config_.sliding_rope, pass.layout);
   }
-  pass.tokens.resize(tokens.size());
-  std::iota(pass.tokens.begin(), pass.tokens.end(), 0);
+  std::vector<std::int64_t> all(tokens.size());
+  std::iota(all.begin(), all.end(), 0);
+  for_parts(std::ssize(all), tokens_at_a_time(device()), [&](std::int64_t begin, std::int64_t end) {
+    pass.parts.push_back(attention_->prepare(pass.layout, std::span(all).subspan(begin, end - begin)));
+  });
   return pass;
 }
 
@@ -253,15 +215,15 @@ at::Tensor Decoder::forward(const PrefixTree& tree, std::span<const std::int64_t
     const bool is_last = i + 1 == config_.num_layers;
     const bool copies = prefix && !prefix_pass;
     const KeyValues key_values =
-        make_key_values(config_, tree.prefix_length() + tree.num_tokens() + extra_slots,
-                        copies ? &prefix->layers[static_cast<std::size_t>(i)] : nullptr, options_);
+        attention_->make_key_values(tree.prefix_length() + tree.num_tokens() + extra_slots,
+                                    copies ? &prefix->layers[static_cast<std::size_t>(i)] : nullptr);
     if (prefix_pass) {
       if (is_last) {
         last_step(layer, *prefix_pass, {}, key_values);
       } else {
         step(layer, *prefix_pass, key_values);
       }
-      read.push_back(first_slots(key_values, prefix->length()));
+      read.push_back(attention_->first_slots(key_values, prefix->length()));
     }
     if (is_last) {
       hidden = last_step(layer, pass, rows, key_values);
@@ -292,38 +254,36 @@ at::Tensor Decoder::next_hidden_states(std::span<const NextToken> tokens, std::v
 }
 
 void Decoder::step(const Layer& layer, Pass& pass, const KeyValues& key_values) const {
-  const Attention attention(config_, pass.layout, alibi_slopes_, options_);
-  for_parts(pass.x.size(0), tokens_at_a_time(device()), [&](std::int64_t begin, std::int64_t end) {
-    const at::Tensor part = pass.x.slice(0, begin, end);
-    const at::Tensor normed = attention_input(layer, part);
+  for (const auto& tokens : pass.parts) {
+    const at::Tensor x = pass.x.narrow(0, tokens->first_token, tokens->num_tokens);
+    const at::Tensor normed = attention_input(layer, x);
     const at::Tensor queries =
-        attention.store(project_qkv(layer, normed), begin, layer.slides ? pass.sliding : pass.full, key_values);
-    const auto tokens = std::span(pass.tokens).subspan(static_cast<std::size_t>(begin), end - begin);
-    part.copy_(finish_layer(layer, part, normed, attention.attend(queries, tokens, key_values, layer.slides)));
-  });
+        attention_->store(project_qkv(layer, normed), *tokens, layer.slides ? pass.sliding : pass.full, key_values);
+    finish_layer_(layer, x, normed, attention_->attend(queries, *tokens, key_values, layer.slides));
+  }
 }
 
 at::Tensor Decoder::last_step(const Layer& layer, Pass& pass, std::span<const std::int64_t> rows,
                               const KeyValues& key_values) const {
-  const Attention attention(config_, pass.layout, alibi_slopes_, options_);
   std::vector<at::Tensor> row_queries;
-  for_parts(pass.x.size(0), tokens_at_a_time(device()), [&](std::int64_t begin, std::int64_t end) {
+  for (const auto& tokens : pass.parts) {
+    const std::int64_t begin = tokens->first_token, end = begin + tokens->num_tokens;
     const at::Tensor normed = attention_input(layer, pass.x.slice(0, begin, end));
     const at::Tensor queries =
-        attention.store(project_qkv(layer, normed), begin, layer.slides ? pass.sliding : pass.full, key_values);
+        attention_->store(project_qkv(layer, normed), *tokens, layer.slides ? pass.sliding : pass.full, key_values);
     const auto first = std::lower_bound(rows.begin(), rows.end(), begin);
     const std::vector<std::int64_t> here(first, std::lower_bound(first, rows.end(), end));
     if (!here.empty()) row_queries.push_back(queries.index_select(0, index_tensor(here) - begin));
-  });
+  }
   if (rows.empty()) return {};
   const at::Tensor x = pass.x.index_select(0, index_tensor(rows));
   const at::Tensor queries = row_queries.size() == 1 ? row_queries.front() : at::cat(row_queries);
   row_queries.clear();
   for_parts(x.size(0), tokens_at_a_time(device()), [&](std::int64_t begin, std::int64_t end) {
     const at::Tensor part = x.slice(0, begin, end);
-    const at::Tensor attended =
-        attention.attend(queries.slice(0, begin, end), rows.subspan(begin, end - begin), key_values, layer.slides);
-    part.copy_(finish_layer(layer, part, attention_input(layer, part), attended));
+    const auto tokens = attention_->prepare(pass.layout, rows.subspan(begin, end - begin));
+    const at::Tensor attended = attention_->attend(queries.slice(0, begin, end), *tokens, key_values, layer.slides);
+    finish_layer_(layer, part, attention_input(layer, part), attended);
   });
   return x;
 }
@@ -337,14 +297,19 @@ at::Tensor Decoder::finish(const at::Tensor& x) const {
   return project_out_.defined() ? at::linear(normed, project_out_) : normed;
 }
 
-at::Tensor Decoder::finish_layer(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
-                                 const at::Tensor& attended) const {
+void Decoder::finish_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
+                            const at::Tensor& attended) const {
+  const weights::ModelConfig& c = config_;
   const at::Tensor mixed = linear(attended, layer.o_proj);
-  if (config_.residual == weights::ModelConfig::Residual::kParallel) {
-    return x + mixed + mlp(layer, config_.shared_pre_norm ? normed : normalize(x, layer.mlp_norm));
+  if (c.residual == weights::ModelConfig::Residual::kParallel) {
+    const at::Tensor made = mlp(layer, c.shared_pre_norm ? normed : normalize(x, layer.mlp_norm));
+    x.add_(mixed).add_(made);
+  } else if (c.pre_norm && !c.post_norm && c.norm.kind == weights::NormConfig::Kind::kRms) {
+    x.add_(mlp(layer, operations_->add_rms_norm_(x, mixed, layer.mlp_norm.weight, c.norm.eps)));
+  } else {
+    add_(x, mixed, layer.attention_output_norm);
+    add_(x, mlp(layer, c.pre_norm ? normalize(x, layer.mlp_norm) : x), layer.mlp_output_norm);
   }
-  const at::Tensor y = add(x, mixed, layer.attention_output_norm);
-  return add(y, mlp(layer, config_.pre_norm ? normalize(y, layer.mlp_norm) : y), layer.mlp_output_norm);
 }
 
 at::Tensor Decoder::index_tensor(std::span<const std::int64_t> indices) const {
@@ -368,9 +333,14 @@ at::Tensor Decoder::embed(std::span<const std::int32_t> tokens, const TokenLayou
   return x;
 }
 
-at::Tensor Decoder::add(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const {
-  if (!config_.post_norm) return x + branch;
-  return config_.norm_after_residual ? normalize(x + branch, norm) : x + normalize(branch, norm);
+void Decoder::add_(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const {
+  if (!config_.post_norm) {
+    x.add_(branch);
+  } else if (config_.norm_after_residual) {
+    x.copy_(normalize(x.add_(branch), norm));
+  } else {
+    x.add_(normalize(branch, norm));
+  }
 }
 
 // [rows, (num_heads + 2·num_kv_heads)·head_dim]: queries, keys and values, not yet rotated.
@@ -400,13 +370,8 @@ at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x) const {
 
 at::Tensor Decoder::dense_mlp(const Mlp& mlp, const at::Tensor& x) const {
   const at::Tensor up = linear(x, mlp.gate_up_proj);
-  if (!config_.gated_mlp) return linear(activate(up, config_.activation), mlp.down_proj);
-  using enum weights::ModelConfig::Activation;
-  if (has_cpu_kernels(up) && (config_.activation == kSilu || config_.activation == kGeluTanh)) {
-    return linear(cpu::gated(up, config_.activation == kGeluTanh), mlp.down_proj);
-  }
-  const auto gate_up = up.chunk(2, -1);
-  return linear(activate(gate_up[0], config_.activation) * gate_up[1], mlp.down_proj);
+  return linear(config_.gated_mlp ? operations_->gated(up, config_.activation) : activate(up, config_.activation),
+                mlp.down_proj);
 }
 
 // Each token goes through the experts that its router likes best; their outputs are added with the router's weights.
@@ -430,34 +395,32 @@ at::Tensor Decoder::mixture_of_experts(const Layer& layer, const at::Tensor& x) 
 // Where the frequencies depend on a sequence's length, that is where the path ends: such a sequence shares nothing, its
 // branch is all of it.
 Rotation Decoder::rotation(const weights::RopeConfig& rope, const TokenLayout& layout) const {
-  std::vector<at::Tensor> angles;
-  for (std::size_t begin = 0, end = 0; begin < layout.branches.size(); begin = end) {
-    while (end < layout.branches.size() && layout.branches[end] == layout.branches[begin]) ++end;
-    const SlotRange& own = layout.paths[static_cast<std::size_t>(layout.branches[begin])].back();
-    const at::Tensor frequencies = rotary_frequencies(rope, own.position + own.end - own.begin);
-    const std::int64_t first = layout.positions[begin];
-    angles.push_back(
-        at::outer(at::arange(first, first + static_cast<std::int64_t>(end - begin), at::kFloat), frequencies));
+  using Scaling = weights::RopeConfig::Scaling;
+  at::Tensor frequencies = rotary_frequencies(rope, 0);
+  if (rope.scaling == Scaling::kDynamic || rope.scaling == Scaling::kFactors) {
+    std::vector<at::Tensor> rows;
+    for (std::size_t begin = 0, end = 0; begin < layout.branches.size(); begin = end) {
+      while (end < layout.branches.size() && layout.branches[end] == layout.branches[begin]) ++end;
+      const SlotRange& own = layout.paths[static_cast<std::size_t>(layout.branches[begin])].back();
+      rows.push_back(rotary_frequencies(rope, own.position + own.end - own.begin)
+                         .expand({static_cast<std::int64_t>(end - begin), -1}));
+    }
+    frequencies = at::cat(rows);
   }
-  const at::Tensor all = at::cat(angles);
-  return {(all.cos() * rope.attention_factor).to(device()), (all.sin() * rope.attention_factor).to(device())};
+  const at::Tensor angles = index_tensor(layout.positions).to(at::kFloat).unsqueeze(1) * frequencies.to(device());
+  return {angles.cos() * rope.attention_factor, angles.sin() * rope.attention_factor};
 }
 
 at::Tensor Decoder::normalize(const at::Tensor& x, const Norm& norm) const {
   return normalize(x, norm, config_.norm);
 }
 
-at::Tensor Decoder::normalize(const at::Tensor& x, const Norm& norm, const weights::NormConfig& config) {
-  if (config.kind == weights::NormConfig::Kind::kLayer) {
-    if (norm.weight.defined() && norm.weight.dim() == 2) {
-      return at::layer_norm(x, {x.size(-1)}, {}, {}, config.eps) * norm.weight;
-    }
-    return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, config.eps);
+at::Tensor Decoder::normalize(const at::Tensor& x, const Norm& norm, const weights::NormConfig& config) const {
+  if (config.kind == weights::NormConfig::Kind::kRms) return operations_->rms_norm(x, norm.weight, config.eps);
+  if (norm.weight.defined() && norm.weight.dim() == 2) {
+    return at::layer_norm(x, {x.size(-1)}, {}, {}, config.eps) * norm.weight;
   }
-  if (has_cpu_kernels(x)) return cpu::rms_norm(x, norm.weight, config.eps);
-  const at::Tensor wide = x.to(at::kFloat);
-  const at::Tensor scaled = wide * wide.square().mean(-1, /*keepdim=*/true).add_(config.eps).rsqrt_();
-  return (norm.weight.defined() ? scaled * norm.weight : scaled).to(x.scalar_type());
+  return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, config.eps);
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
@@ -467,52 +430,19 @@ at::Tensor Decoder::logits(const at::Tensor& hidden) const {
   return soft_capped(at::cat(parts, 1), config_.logit_softcap);
 }
 
-// The vocabulary goes by in parts, and for each part the rows, some at a time. A row's log Σ exp and maximum are put
-// together from those of the parts.
+// The vocabulary goes by in parts, and for each part the rows, some at a time.
 std::vector<TokenScore> Decoder::score_next_tokens(const at::Tensor& hidden, std::span<const std::int64_t> rows,
                                                    std::span<const std::int32_t> targets) const {
   const c10::InferenceMode inference;
   check(rows.size() == targets.size() && std::is_sorted(rows.begin(), rows.end()), "a row for each target, ascending");
   check_tokens(targets);
-  const std::int64_t num_rows = hidden.size(0);
-  std::vector<double> log_sums(static_cast<std::size_t>(num_rows), -std::numeric_limits<double>::infinity());
-  std::vector<float> maxima(log_sums.size(), -std::numeric_limits<float>::infinity());
-  std::vector<float> target_logits(rows.size());
+  const auto scoring = operations_->score(hidden.size(0), rows, targets, config_.logit_softcap);
   for_vocabulary([&](const Linear& part, std::int64_t first_token) {
-    for_parts(num_rows, kLogitRows, [&](std::int64_t begin, std::int64_t end) {
-      at::Tensor logits = linear(hidden.slice(0, begin, end), part).to(at::kFloat);
-      const LogSumExp of_part = log_sum_exp_(logits, config_.logit_softcap);
-      const float* sums = of_part.log_sum.const_data_ptr<float>();
-      const float* tops = of_part.max.const_data_ptr<float>();
-      for (std::int64_t row = begin; row < end; ++row) {
-        const auto r = static_cast<std::size_t>(row);
-        log_sums[r] = add_logarithms(log_sums[r], static_cast<double>(sums[row - begin]));
-        maxima[r] = std::max(maxima[r], tops[row - begin]);
-      }
-      // The targets of these rows that are in this part.
-      std::vector<std::size_t> here;
-      std::vector<std::int64_t> at_rows, at_columns;
-      const auto from = std::lower_bound(rows.begin(), rows.end(), begin) - rows.begin();
-      for (auto i = static_cast<std::size_t>(from); i < rows.size() && rows[i] < end; ++i) {
-        const std::int64_t column = targets[i] - first_token;
-        if (column < 0 || column >= logits.size(1)) continue;
-        here.push_back(i);
-        at_rows.push_back(rows[i] - begin);
-        at_columns.push_back(column);
-      }
-      if (here.empty()) return;
-      const at::Tensor picked = logits.index({index_tensor(at_rows), index_tensor(at_columns)}).cpu();
-      for (std::size_t i = 0; i < here.size(); ++i) target_logits[here[i]] = picked.const_data_ptr<float>()[i];
+    for_parts(hidden.size(0), logit_rows_at_a_time(device()), [&](std::int64_t begin, std::int64_t end) {
+      scoring->add(linear(hidden.slice(0, begin, end), part), begin, first_token);
     });
   });
-  std::vector<TokenScore> scores;
-  scores.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto row = static_cast<std::size_t>(rows[i]);
-    scores.push_back(
-        {static_cast<float>(static_cast<double>(target_logits[i]) - log_sums[row]), target_logits[i] == maxima[row]});
-  }
-  return scores;
+  return scoring->scores();
 }
 
 }  // namespace catenary::model

@@ -14,8 +14,12 @@ namespace catenary::model {
 
 at::ScalarType scalar_type(spec::DType dtype);
 
-// Tokens of the vocabulary whose logits are computed together, and the rows: 8 MiB of float32 stay in the cache.
-inline constexpr std::int64_t kVocabularyPart = 8192, kLogitRows = 256;
+// Tokens of the vocabulary whose logits are computed together, and the rows: on a CPU 8 MiB of float32, which stay in
+// the cache.
+inline constexpr std::int64_t kVocabularyPart = 8192;
+inline std::int64_t logit_rows_at_a_time(at::Device device) {
+  return device.is_cpu() ? 256 : 4096;
+}
 
 // Tokens that go through a layer at a time: on a CPU as many as stay in the cache.
 inline std::int64_t tokens_at_a_time(at::Device device) {

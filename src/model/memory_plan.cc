@@ -52,7 +52,7 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   const std::int64_t tokens = tokens_at_a_time(device);
   needs.per_pass =
       tokens * (qkv * (bytes + 4) + 4 * c.hidden_size * bytes + (c.gated_mlp ? 3 : 2) * intermediate * bytes) +
-      2 * kLogitRows * kVocabularyPart * 4;
+      2 * logit_rows_at_a_time(device) * kVocabularyPart * 4;
   return needs;
 }
 

@@ -73,8 +73,9 @@ class Families : public testing::TestWithParam<std::string> {
 
   double max_difference(spec::DType dtype) const { return max_difference(checkpoint_, dtype); }
 
-  double max_difference(const weights::Checkpoint& checkpoint, spec::DType dtype) const {
-    const Decoder decoder(checkpoint, dtype, at::Device(at::kCPU));
+  double max_difference(const weights::Checkpoint& checkpoint, spec::DType dtype,
+                        Kernels kernels = Kernels::kOwn) const {
+    const Decoder decoder(checkpoint, dtype, at::Device(at::kCPU), Placement::kResident, kernels);
     PrefixTree tree;
     std::vector<std::int64_t> rows;
     for (const auto& sequence : expected_.sequences) {
@@ -97,6 +98,13 @@ TEST_P(Families, logits_agree_with_transformers) {
   EXPECT_LT(float32, 1e-4);
   EXPECT_LT(float16, 4e-3);  // an eighth of bfloat16's: three bits more
   EXPECT_LT(bfloat16, 3e-2);
+}
+
+// What other devices do where they have no kernels of ours.
+TEST_P(Families, logits_by_libtorch_alone_agree_with_transformers) {
+  EXPECT_LT(max_difference(checkpoint_, spec::DType::kFloat32, Kernels::kAten), 1e-4);
+  EXPECT_LT(max_difference(checkpoint_, spec::DType::kFloat16, Kernels::kAten), 1e-2);
+  EXPECT_LT(max_difference(checkpoint_, spec::DType::kBFloat16, Kernels::kAten), 6e-2);
 }
 
 // The first sequence in pieces: as a branch that leaves another one, and after a prefix that was read before.

@@ -52,12 +52,20 @@ struct Linear {
   at::Tensor memory;  // where the weight lies that does not own its own
 };
 
-struct TokenLayout;  // src/model/attention.h
+struct TokenLayout;  // src/model/attention_plan.h
+class Attention;     // src/model/attention.h
+class Operations;    // src/model/operations.h
 
 /// Where a decoder's weights are.
 enum class Placement {
   kResident,  // all on the device
   kStreamed,  // read from the checkpoint a layer at a time, the next one while a layer computes
+};
+
+/// Whose kernels compute what is no matrix product.
+enum class Kernels {
+  kOwn,   // ours, where the device has them
+  kAten,  // libtorch's alone, slowly: what ours are compared with
 };
 
 /// A decoder-only transformer as its ModelConfig describes it, on one device. Not thread-safe.
@@ -68,7 +76,7 @@ class Decoder {
   /// is that of weights and activations. Both placements give the same bits. Throws DataError if a tensor cannot be
   /// read.
   Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device,
-          Placement placement = Placement::kResident);
+          Placement placement = Placement::kResident, Kernels kernels = Kernels::kOwn);
   ~Decoder();
 
   const weights::ModelConfig& config() const { return config_; }
@@ -141,17 +149,17 @@ class Decoder {
   at::Tensor embedding_rows(std::span<const std::int32_t> tokens) const;
   at::Tensor index_tensor(std::span<const std::int64_t> indices) const;
   at::Tensor project_qkv(const Layer& layer, const at::Tensor& normed) const;
-  /// What comes out of a layer for rows `x` whose attention made `attended`.
-  at::Tensor finish_layer(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
-                          const at::Tensor& attended) const;
-  /// x plus what attention or MLP made of it, with the norm that the config puts there.
-  at::Tensor add(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const;
+  /// Rows `x`, whose attention made `attended`, become what comes out of a layer.
+  void finish_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
+                     const at::Tensor& attended) const;
+  /// x += what attention or MLP made of it, with the norm that the config puts there.
+  void add_(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const;
   at::Tensor mlp(const Layer& layer, const at::Tensor& x) const;
   at::Tensor dense_mlp(const Mlp& mlp, const at::Tensor& x) const;
   at::Tensor mixture_of_experts(const Layer& layer, const at::Tensor& x) const;
   Rotation rotation(const weights::RopeConfig& rope, const TokenLayout& layout) const;
   at::Tensor normalize(const at::Tensor& x, const Norm& norm) const;
-  static at::Tensor normalize(const at::Tensor& x, const Norm& norm, const weights::NormConfig& config);
+  at::Tensor normalize(const at::Tensor& x, const Norm& norm, const weights::NormConfig& config) const;
 
   Layer load_layer(const Loader& loader, std::int64_t index) const;
   /// Calls f(layer, index) for one layer after another.
@@ -163,6 +171,8 @@ class Decoder {
 
   weights::ModelConfig config_;
   at::TensorOptions options_;
+  std::unique_ptr<Operations> operations_;
+  std::unique_ptr<Attention> attention_;
   std::unique_ptr<Loader> loader_;  // streamed
   at::Tensor embedding_;            // [vocab_size, embedding_size]; undefined when streamed
   Norm embedding_norm_;

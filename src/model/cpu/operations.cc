@@ -1,4 +1,4 @@
-#include "model/elementwise.h"
+#include "model/cpu/operations.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

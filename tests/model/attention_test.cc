@@ -1,0 +1,232 @@
+// Attention over prefix trees as devices other than the CPU compute it, here on CPU tensors: against the CPU's kernels,
+// which kernels_test.cc compares with float64.
+#include "model/attention.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "model/position.h"
+#include "support/prefix_trees.h"
+
+namespace catenary::model {
+namespace {
+
+constexpr std::int64_t kNoLimit = std::numeric_limits<std::int32_t>::max();
+
+/// A segment at a time by the formula.
+class PlainSegments : public SegmentAttention {
+ public:
+  explicit PlainSegments(std::int64_t max_queries) : max_queries_(max_queries) {}
+  std::int64_t max_queries() const override { return max_queries_; }
+
+  Attended attend(const at::Tensor& queries, const KeyValues& key_values, const DeviceSegments& segments,
+                  bool is_causal, double scale) const override {
+    std::vector<at::Tensor> outs, sums;
+    for (std::int64_t i = 0; i < segments.num_keys.size(0); ++i) {
+      const auto begin = segments.query_begins[i].item<int>(), end = segments.query_begins[i + 1].item<int>();
+      EXPECT_LE(end - begin, std::min<std::int64_t>(max_queries_, segments.most_queries));
+      const auto first = segments.key_begins[i].item<int>(), num_keys = segments.num_keys[i].item<int>();
+      EXPECT_LE(num_keys, segments.most_keys);
+      const std::int64_t group = queries.size(1) / key_values.keys.size(1);
+      const auto by_head = [&](const at::Tensor& x) {
+        return x.narrow(0, first, num_keys).repeat_interleave(group, 1).transpose(0, 1).to(at::kDouble);
+      };
+      at::Tensor scores = at::matmul(queries.slice(0, begin, end).transpose(0, 1).to(at::kDouble),
+                                     by_head(key_values.keys).transpose(1, 2)) *
+                          scale;
+      if (is_causal) {
+        const at::Tensor ahead = at::ones({end - begin, num_keys}, at::kBool).triu(num_keys - (end - begin) + 1);
+        scores.masked_fill_(ahead, -std::numeric_limits<double>::infinity());
+      }
+      outs.push_back(at::matmul(scores.softmax(-1), by_head(key_values.values)).transpose(0, 1));
+      sums.push_back(scores.logsumexp(-1).transpose(0, 1));
+    }
+    return {at::cat(outs).to(queries.scalar_type()), at::cat(sums).to(at::kFloat)};
+  }
+
+ private:
+  std::int64_t max_queries_;
+};
+
+// Trees of all shapes, and lists of their tokens.
+template <typename Function>
+void for_trees(const Function& f) {
+  std::mt19937 random(7);
+  for (const std::int64_t prefix_length : {0, 1, 40}) {
+    for (const auto& [num_sequences, max_length] : std::map<int, int>{{1, 30}, {5, 60}, {40, 8}, {300, 3}}) {
+      const PrefixTree tree = test::random_tree(random, prefix_length, num_sequences, max_length);
+      const TokenLayout layout = TokenLayout::of(tree);
+      for (const double share : {1.0, 0.5}) {
+        std::vector<std::int64_t> tokens;
+        for (std::int64_t token = 0; token < tree.num_tokens(); ++token) {
+          if (std::bernoulli_distribution(share)(random)) tokens.push_back(token);
+        }
+        if (!tokens.empty()) f(tree, layout, tokens);
+      }
+    }
+  }
+}
+
+TEST(AttentionPlan, a_token_meets_each_key_that_it_sees_once) {
+  for_trees([](const PrefixTree& tree, const TokenLayout& layout, const std::vector<std::int64_t>& tokens) {
+    for (const std::int64_t max_queries : {kNoLimit, std::int64_t{3}}) {
+      const AttentionPlan plan = plan_attention(layout, tokens, max_queries);
+      std::vector<std::multiset<std::int64_t>> met(tokens.size());
+      ASSERT_EQ(plan.own.num_queries(), std::ssize(tokens));
+      for (std::size_t i = 0; i < plan.own.key_begins.size(); ++i) {
+        const std::int32_t end = plan.own.query_begins[i + 1];
+        ASSERT_LE(end - plan.own.query_begins[i], max_queries);
+        for (std::int32_t row = plan.own.query_begins[i]; row < end; ++row) {
+          const std::int32_t hidden = end - 1 - row;
+          for (std::int32_t key = 0; key < plan.own.num_keys[i] - hidden; ++key) {
+            met[static_cast<std::size_t>(row)].insert(plan.own.key_begins[i] + key);
+          }
+        }
+      }
+      ASSERT_EQ(plan.above.num_queries(), std::ssize(plan.above_rows));
+      for (std::size_t i = 0; i < plan.above.key_begins.size(); ++i) {
+        ASSERT_LE(plan.above.query_begins[i + 1] - plan.above.query_begins[i], max_queries);
+        for (std::int32_t at = plan.above.query_begins[i]; at < plan.above.query_begins[i + 1]; ++at) {
+          for (std::int32_t key = 0; key < plan.above.num_keys[i]; ++key) {
+            met[static_cast<std::size_t>(plan.above_rows[static_cast<std::size_t>(at)])].insert(
+                plan.above.key_begins[i] + key);
+          }
+        }
+      }
+      for (std::size_t row = 0; row < tokens.size(); ++row) {
+        const std::int64_t token = tokens[row], branch = tree.branch_of(token);
+        std::multiset<std::int64_t> seen;
+        std::vector<SlotRange> path = tree.path(branch);
+        path.back().end = tree.prefix_length() + token + 1;
+        for (const SlotRange& range : path) {
+          for (std::int64_t slot = range.begin; slot < range.end; ++slot) seen.insert(slot);
+        }
+        ASSERT_EQ(met[row], seen) << "token " << token;
+      }
+    }
+  });
+}
+
+TEST(AttentionPlan, parts_are_listed_by_row) {
+  for_trees([](const PrefixTree&, const TokenLayout& layout, const std::vector<std::int64_t>& tokens) {
+    const AttentionPlan plan = plan_attention(layout, tokens, kNoLimit);
+    ASSERT_EQ(plan.part_begins.size(), plan.merged_rows.size() + 1);
+    ASSERT_EQ(plan.part_begins.back(), std::ssize(plan.above_rows));
+    std::set<std::int32_t> listed;
+    for (std::size_t i = 0; i < plan.merged_rows.size(); ++i) {
+      ASSERT_LT(plan.part_begins[i], plan.part_begins[i + 1]);
+      for (std::int32_t at = plan.part_begins[i]; at < plan.part_begins[i + 1]; ++at) {
+        const std::int32_t part = plan.parts[static_cast<std::size_t>(at)];
+        ASSERT_TRUE(listed.insert(part).second);
+        ASSERT_EQ(plan.above_rows[static_cast<std::size_t>(part)], plan.merged_rows[i]);
+      }
+    }
+    ASSERT_EQ(std::ssize(listed), std::ssize(plan.above_rows));
+  });
+}
+
+TEST(AttentionPlan, who_saw_the_same_keys_meets_them_together) {
+  PrefixTree tree(100);  // a header, and two prompts with three continuations each
+  for (const std::int32_t prompt : {10, 20}) {
+    for (const std::int32_t continuation : {1, 2, 3}) tree.add(std::vector{prompt, prompt, continuation, 7});
+  }
+  std::vector<std::int64_t> tokens(static_cast<std::size_t>(tree.num_tokens()));
+  std::iota(tokens.begin(), tokens.end(), 0);
+  const AttentionPlan plan = plan_attention(TokenLayout::of(tree), tokens, kNoLimit);
+  // The first branch lies behind the header, so both are one: slots 0 to 103. Its prompt ends at 102.
+  EXPECT_EQ(plan.own.key_begins, (std::vector<std::int32_t>{0, 104, 106, 108, 112, 114}));
+  EXPECT_EQ(plan.own.num_keys, (std::vector<std::int32_t>{104, 2, 2, 4, 2, 2}));
+  // The second prompt and all that follows it see the header; the first prompt's others see it with the prompt.
+  EXPECT_EQ(plan.above.key_begins, (std::vector<std::int32_t>{0, 0, 108}));
+  EXPECT_EQ(plan.above.num_keys, (std::vector<std::int32_t>{100, 102, 2}));
+  EXPECT_EQ(plan.above.query_begins, (std::vector<std::int32_t>{0, 8, 12, 16}));
+}
+
+// The checkpoints' ways to attend: groups of heads, odd sizes, soft caps, windows, ALiBi.
+class AttentionOfFamilies : public testing::TestWithParam<std::string> {
+ protected:
+  const weights::ModelConfig config_ =
+      weights::Checkpoint::open(std::filesystem::path(CATENARY_SOURCE_DIR) / "tests/reference/model" / GetParam())
+          .config();
+  const at::Tensor slopes_ =
+      config_.position == weights::ModelConfig::Position::kAlibi ? alibi_slopes(config_.num_heads) : at::Tensor();
+
+  // Of all tokens of random trees, with keys and values of the prefix already there.
+  double largest_difference(const Attention& attention) {
+    at::manual_seed(1);
+    const auto expected_by = make_cpu_attention(config_, slopes_, at::kFloat);
+    double largest = 0;
+    for_trees([&](const PrefixTree& tree, const TokenLayout& layout, const std::vector<std::int64_t>& tokens) {
+      const std::int64_t num_tokens = tree.num_tokens(), prefix_length = tree.prefix_length();
+      const std::int64_t width = (config_.num_heads + 2 * config_.num_kv_heads) * config_.head_dim;
+      const at::Tensor qkv = at::randn({num_tokens, width}), prefix_qkv = at::randn({prefix_length, width});
+      std::vector<std::int64_t> all(static_cast<std::size_t>(num_tokens));
+      std::iota(all.begin(), all.end(), 0);
+      const auto run = [&](const Attention& by, bool slides) {
+        KeyValues key_values = by.make_key_values(prefix_length + num_tokens, nullptr);
+        if (prefix_length > 0) {
+          PrefixTree alone;
+          alone.add(std::vector<std::int32_t>(static_cast<std::size_t>(prefix_length), 1));
+          const TokenLayout prefix_layout = TokenLayout::of(alone);
+          std::vector<std::int64_t> prefix_tokens(static_cast<std::size_t>(prefix_length));
+          std::iota(prefix_tokens.begin(), prefix_tokens.end(), 0);
+          by.store(prefix_qkv, *by.prepare(prefix_layout, prefix_tokens), {}, key_values);
+          const KeyValues prefix = by.first_slots(key_values, prefix_length);
+          key_values = by.make_key_values(prefix_length + num_tokens, &prefix);
+        }
+        const at::Tensor queries = by.store(qkv, *by.prepare(layout, all), {}, key_values);
+        const at::Tensor rows = at::tensor(at::ArrayRef<std::int64_t>(tokens), at::kLong);
+        return by.attend(queries.index_select(0, rows), *by.prepare(layout, tokens), key_values, slides);
+      };
+      for (const bool slides : {false, true}) {
+        const double difference = (run(attention, slides) - run(*expected_by, slides)).abs().max().item<double>();
+        largest = std::max(largest, difference);
+      }
+    });
+    return largest;
+  }
+
+  const Operations operations_;
+};
+
+TEST_P(AttentionOfFamilies, matrix_products_a_branch_at_a_time) {
+  const auto whole = make_aten_attention(config_, slopes_, at::kFloat, operations_, nullptr);
+  EXPECT_LT(largest_difference(*whole), 1e-5);
+}
+
+TEST_P(AttentionOfFamilies, matrix_products_of_few_scores) {
+  const auto pieces = make_aten_attention(config_, slopes_, at::kFloat, operations_, nullptr, /*max_scores=*/500);
+  EXPECT_LT(largest_difference(*pieces), 1e-5);
+}
+
+TEST_P(AttentionOfFamilies, segments_merged_by_their_log_sum_exp) {
+  for (const std::int64_t max_queries : {kNoLimit, std::int64_t{5}}) {
+    const auto merged =
+        make_aten_attention(config_, slopes_, at::kFloat, operations_, std::make_unique<PlainSegments>(max_queries));
+    EXPECT_LT(largest_difference(*merged), 1e-5);
+  }
+}
+
+std::vector<std::string> families() {
+  std::vector<std::string> names;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(CATENARY_SOURCE_DIR) / "tests/reference/model")) {
+    if (entry.is_directory()) names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, AttentionOfFamilies, testing::ValuesIn(families()), [](const auto& instance) {
+  std::string name = instance.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace catenary::model
