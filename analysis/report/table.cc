@@ -28,13 +28,6 @@ bool has_word(std::string_view name, std::initializer_list<std::string_view> wor
   return false;
 }
 
-bool has_hdf5_signature(const std::filesystem::path& path) {
-  constexpr std::string_view kSignature("\x89HDF\r\n\x1A\n");
-  std::array<char, kSignature.size()> start{};
-  std::ifstream(path, std::ios::binary).read(start.data(), start.size());
-  return std::string_view(start.data(), start.size()) == kSignature;
-}
-
 }  // namespace
 
 Metric describe_metric(std::string_view name) {
@@ -58,6 +51,13 @@ void summarize(Series& series) {
                               : mean_standard_error(series.values);
 }
 
+bool is_hdf5(const std::filesystem::path& path) {
+  constexpr std::string_view kSignature("\x89HDF\r\n\x1A\n");
+  std::array<char, kSignature.size()> start{};
+  std::ifstream(path, std::ios::binary).read(start.data(), start.size());
+  return std::string_view(start.data(), start.size()) == kSignature;
+}
+
 Table read_table(const std::filesystem::path& path, const std::optional<std::filesystem::path>& models) {
   std::error_code failed;
   const auto status = std::filesystem::status(path, failed);
@@ -68,7 +68,7 @@ Table read_table(const std::filesystem::path& path, const std::optional<std::fil
   std::string extension = path.extension().string();
   for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   if (extension == ".csv") return read_csv(path);
-  if (!has_hdf5_signature(path))
+  if (!is_hdf5(path))
     throw DataError(fmt::format("{}: expected a store (.h5), a table (.csv) or a folder of results", path.string()));
   return read_store(path);
 }

@@ -141,6 +141,12 @@ void add_status(CLI::App& app, StatusArgs& args) {
   app.footer("Works while a sweep writes.\n\nExample:\n  catenary status demo.h5\n");
 }
 
+void add_bootstrap_options(CLI::App& app, analysis::ReportOptions& options) {
+  app.add_option("--replicates", options.num_replicates, "Of the bootstrap over items; default 1000")
+      ->check(whole_number(100, 1000000));
+  app.add_option("--seed", options.seed, "Of the bootstrap; default 0")->check(whole_number(0));
+}
+
 void add_fit(CLI::App& app, FitArgs& args) {
   app.add_option("SOURCE", args.source,
                  "The store of a sweep (.h5), a table (.csv), or a folder of lm-evaluation-harness results")
@@ -174,9 +180,7 @@ void add_fit(CLI::App& app, FitArgs& args) {
   app.add_option("--forecast", args.report.forecast_scales, "Also predict the value at these scales")
       ->delimiter(',')
       ->check(finite_number(kAboveZero));
-  app.add_option("--replicates", args.report.num_replicates, "Of the bootstrap over items; default 1000")
-      ->check(whole_number(100, 1000000));
-  app.add_option("--seed", args.report.seed, "Of the bootstrap; default 0")->check(whole_number(0));
+  add_bootstrap_options(app, args.report);
   app.add_option("-o,--output", args.output, "Also write points.csv, fit.csv, fit.json and fit.tex into this folder");
   app.add_flag("--json", args.json, "One JSON object instead of a table");
   app.footer(
@@ -187,6 +191,20 @@ void add_fit(CLI::App& app, FitArgs& args) {
       "  catenary fit demo.h5\n"
       "  catenary fit demo.h5 --metric accuracy --scale flops -o fits\n"
       "  catenary fit results.csv --hold-out 2 --forecast 1e12\n");
+}
+
+void add_report(CLI::App& app, ReportArgs& args) {
+  app.add_option("SOURCE", args.source,
+                 "The store of a sweep (.h5), a table (.csv), or a folder of lm-evaluation-harness results")
+      ->required();
+  app.add_option("-o,--output", args.output, "The page to write (.html)")->required();
+  app.add_option("--models", args.models, "For a folder: a CSV file model, family, num_parameters, training_tokens");
+  add_bootstrap_options(app, args.report);
+  app.footer(
+      "Writes one HTML file that opens anywhere, offline: every curve with its verdict, and of a store the items "
+      "behind\n"
+      "every point. The texts of items come from the task files; of a large store the page has a sample.\n\n"
+      "Example:\n  catenary report demo.h5 -o demo.html\n");
 }
 
 void add_compare(CLI::App& app, CompareArgs& args) {
@@ -359,17 +377,20 @@ Command parse_args(int argc, char** argv) {
   TasksShowArgs tasks_show;
   TasksImportArgs tasks_import;
   CLI::App* plan_app = app.add_subcommand("plan", "Check a sweep and count its tokens");
+  ReportArgs report;
   CompareArgs compare;
   CLI::App* run_app = app.add_subcommand("run", "Run a sweep, or go on with one");
   CLI::App* score_app = app.add_subcommand("score", "One model, one task: log-likelihoods to standard output");
   CLI::App* status_app = app.add_subcommand("status", "What of a sweep is done, failed, pending");
   CLI::App* fit_app = app.add_subcommand("fit", "Curves and verdicts");
+  CLI::App* report_app = app.add_subcommand("report", "One HTML page: curves, verdicts, items");
   add_plan(*plan_app, plan);
   CLI::App* compare_app = app.add_subcommand("compare", "What changed between two sweeps");
   add_run(*run_app, run);
   add_score(*score_app, score);
   add_status(*status_app, status);
   add_fit(*fit_app, fit);
+  add_report(*report_app, report);
   CLI::App* models_app = app.add_subcommand("models", "What a checkpoint is; public ladders of models");
   CLI::App* inspect_app = models_app->add_subcommand("inspect", "What a checkpoint is, and what it costs to run");
   CLI::App* list_app = models_app->add_subcommand("list", "Public ladders: repositories, parameters, training tokens");
@@ -395,6 +416,7 @@ Command parse_args(int argc, char** argv) {
       "  catenary plan jobs/demo.json                check a sweep and count its tokens\n"
       "  catenary run jobs/demo.json -o demo.h5      score every model x task x condition\n"
       "  catenary fit demo.h5                        curves and verdicts\n"
+      "  catenary report demo.h5 -o demo.html        a page to explore\n"
       "  catenary COMMAND --help                     more about a command\n\n"
       "Exit codes: 0 done, 1 failed, 2 wrong command or input, 3 ended with failed units or a regression, 75 stopped "
       "early (run "
@@ -426,6 +448,7 @@ Command parse_args(int argc, char** argv) {
   if (plan_app->parsed()) return plan;
   if (tasks_show_app->parsed()) return tasks_show;
   if (tasks_import_app->parsed()) return tasks_import;
+  if (report_app->parsed()) return report;
   if (compare_app->parsed()) return compare;
   return fit;
 }

@@ -445,13 +445,19 @@ FieldMapping parse_fields(const std::string& text) {
 }
 
 SweepSpec read_sweep_spec(const std::filesystem::path& path) {
-  SweepSpec spec;
-  const std::string file = path.string();
+  std::string text;
   try {
-    spec.text = MappedFile(path).text();
+    text = MappedFile(path).text();
   } catch (const DataError& e) {
     throw SpecError(e.what());
   }
+  return parse_sweep_spec(text, path);
+}
+
+SweepSpec parse_sweep_spec(const std::string& text, const std::filesystem::path& path) {
+  SweepSpec spec;
+  spec.text = text;
+  const std::string file = path.string();
   Problems problems;
   const Json json = parse_json(spec.text, file, problems);
 

@@ -22,12 +22,13 @@ MAY_INCLUDE = {
     "model": {"base", "spec", "weights", "parallel"},
     "engine": {"base", "spec", "task", "tokenizer", "parallel", "model"},
     "analysis": {"base", "spec", "task", "store"},
-    "cli": {"base", "spec", "weights", "tokenizer", "task", "parallel", "scheduler", "store", "model", "engine", "analysis"},
+    "report": {"base", "spec", "task", "store", "analysis"},
+    "cli": {"base", "spec", "weights", "tokenizer", "task", "parallel", "scheduler", "store", "model", "engine", "analysis", "report"},
 }
 
 # Outside headers that only some components may see, and whether their headers may too.
 OUTSIDE = {
-    r"nlohmann/": {"spec", "weights", "tokenizer", "task", "analysis", "cli"},
+    r"nlohmann/": {"spec", "weights", "tokenizer", "task", "analysis", "report", "cli"},
     r"mpi\.h": {"parallel", "store"},
     r"nccl\.h": {"parallel"},
     r"hdf5\.h|H5": {"store"},

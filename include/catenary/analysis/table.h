@@ -67,4 +67,7 @@ struct Table {
 /// point given twice, models without a size.
 Table read_table(const std::filesystem::path& path, const std::optional<std::filesystem::path>& models = {});
 
+/// Whether a file begins as HDF5 files do: among the sources of read_table that is a store.
+bool is_hdf5(const std::filesystem::path& path);
+
 }  // namespace catenary::analysis

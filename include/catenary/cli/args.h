@@ -56,6 +56,14 @@ struct FitArgs {
   bool json = false;
 };
 
+/// catenary report STORE.h5|TABLE.csv|FOLDER
+struct ReportArgs {
+  std::filesystem::path source;
+  std::optional<std::filesystem::path> models;  // sizes of the models of a folder of results
+  analysis::ReportOptions report;
+  std::filesystem::path output;  // the page
+};
+
 /// catenary compare OLD NEW
 struct CompareArgs {
   std::filesystem::path before, after;
@@ -112,8 +120,9 @@ struct TasksImportArgs {
 };
 
 /// The command that was typed, or the exit code of one that ended with parsing (--help, --version, a mistake).
-using Command = std::variant<RunArgs, ScoreArgs, StatusArgs, FitArgs, CompareArgs, PlanArgs, ModelsInspectArgs,
-                             ModelsListArgs, TasksListArgs, TasksGenerateArgs, TasksShowArgs, TasksImportArgs, int>;
+using Command =
+    std::variant<RunArgs, ScoreArgs, StatusArgs, FitArgs, ReportArgs, CompareArgs, PlanArgs, ModelsInspectArgs,
+                 ModelsListArgs, TasksListArgs, TasksGenerateArgs, TasksShowArgs, TasksImportArgs, int>;
 
 /// Parses a command line; prints help and mistakes itself. Under mpirun or srun the first process alone speaks and does
 /// what is not `run`.

@@ -15,6 +15,7 @@
 #include "cli/light/fit.h"
 #include "cli/light/models.h"
 #include "cli/light/plan.h"
+#include "cli/light/report.h"
 #include "cli/light/status.h"
 #include "cli/light/tasks.h"
 #include "cli/light/tasks_generate.h"
@@ -38,6 +39,7 @@ struct Dispatch {
   int operator()(const ScoreArgs&) const { become_catenary_run(argv); }
   int operator()(const StatusArgs& args) const { return status(args); }
   int operator()(const FitArgs& args) const { return fit(args); }
+  int operator()(const ReportArgs& args) const { return report(args); }
   int operator()(const ModelsInspectArgs& args) const { return inspect_model(args); }
   int operator()(const ModelsListArgs& args) const { return list_models(args); }
   int operator()(const TasksListArgs& args) const { return tasks_list(args); }

@@ -1,0 +1,205 @@
+#include "catenary/report/page.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "report/page_files.h"
+
+// The data go into the page as JSON, with names replaced by their positions in lists; page.js is its only reader.
+
+namespace catenary::report {
+namespace {
+
+using analysis::CurveReport;
+using analysis::Estimate;
+using analysis::Ladder;
+using Json = nlohmann::ordered_json;
+
+constexpr int kCurvePoints = 25;  // of a fitted curve; the page smooths between them
+
+/// A number to the four digits that a chart can show; null where there is none.
+Json number(double value) {
+  return std::isfinite(value) ? Json::parse(fmt::format("{:.4g}", value)) : Json();
+}
+
+Json to_json(const std::optional<Estimate>& estimate) {
+  if (!estimate) return {};
+  return {number(estimate->value), number(estimate->low), number(estimate->high)};
+}
+
+/// The names of a kind in the order of their first use.
+class Names {
+ public:
+  std::size_t index_of(const std::string& name) {
+    const auto [it, is_new] = indices_.try_emplace(name, indices_.size());
+    if (is_new) names_.push_back(name);
+    return it->second;
+  }
+  const Json& list() const { return names_; }
+
+ private:
+  std::map<std::string, std::size_t> indices_;
+  Json names_ = Json::array();
+};
+
+struct Lists {
+  Names tasks, conditions, families, models, metrics, scales;
+  Json metric_facts = Json::array();
+};
+
+/// How many items each model gets right that the one before it does not, and the other way round.
+Json flips_json(const Ladder& ladder) {
+  const std::size_t num_items = ladder.items.size();
+  Json gained = Json::array(), lost = Json::array();
+  for (std::size_t p = 1; p < ladder.points.size(); ++p) {
+    int up = 0, down = 0;
+    for (std::size_t i = 0; i < num_items; ++i) {
+      const double before = ladder.values[(p - 1) * num_items + i], after = ladder.values[p * num_items + i];
+      up += after > before;
+      down += after < before;
+    }
+    gained.push_back(up);
+    lost.push_back(down);
+  }
+  return {{"gained", gained}, {"lost", lost}};
+}
+
+/// The selected curve and its 95 % interval, at scales that are evenly spread on the logarithmic axis.
+Json fit_json(const CurveReport& report) {
+  const analysis::FittedCurve* curve = analysis::select_curve(report.curves);
+  const auto& points = report.ladder.points;
+  if (curve == nullptr || points.size() < 3) return {};
+  const double from = std::log10(points.front().point.scale), to = std::log10(points.back().point.scale);
+  Json x = Json::array(), y = Json::array(), low = Json::array(), high = Json::array();
+  for (int i = 0; i < kCurvePoints; ++i) {
+    const double scale = std::pow(10.0, from + (to - from) * i / (kCurvePoints - 1));
+    const Estimate value = analysis::predict(*curve, scale);
+    x.push_back(number(scale));
+    y.push_back(number(value.value));
+    low.push_back(number(value.low));
+    high.push_back(number(value.high));
+  }
+  return {{"name", analysis::to_string(curve->curve)}, {"x", x}, {"y", y}, {"low", low}, {"high", high}};
+}
+
+Json curve_json(const CurveReport& report, Lists& lists) {
+  const Ladder& ladder = report.ladder;
+  const std::size_t metric = lists.metrics.index_of(ladder.metric.name);
+  if (metric == lists.metric_facts.size())
+    lists.metric_facts.push_back({{"higher_is_better", ladder.metric.direction == analysis::Direction::kHigherIsBetter},
+                                  {"is_proportion", ladder.metric.is_proportion}});
+  Json models = Json::array(), x = Json::array(), y = Json::array(), error = Json::array(), n = Json::array();
+  for (const analysis::LadderPoint& point : ladder.points) {
+    models.push_back(lists.models.index_of(point.model));
+    x.push_back(number(point.point.scale));
+    y.push_back(number(point.point.value));
+    error.push_back(number(point.point.standard_error));
+    n.push_back(point.point.n);
+  }
+  const auto& change = report.judgement.smallest_to_largest;
+  Json json{{"task", lists.tasks.index_of(ladder.task)},
+            {"condition", lists.conditions.index_of(ladder.condition)},
+            {"family", lists.families.index_of(ladder.family)},
+            {"metric", metric},
+            {"scale", lists.scales.index_of(std::string(to_string(ladder.scale)))},
+            {"verdict", to_string(report.judgement.verdict)},
+            {"reason", report.judgement.reason},
+            {"p", number(report.p_holm)},
+            {"change", to_json(change ? std::optional(change->difference) : std::nullopt)},
+            {"turn", to_json(report.turning_point)},
+            {"chance", number(ladder.chance)},
+            {"models", models},
+            {"x", x},
+            {"y", y},
+            {"error", error},
+            {"n", n},
+            {"fit", fit_json(report)},
+            {"missing", ladder.missing},
+            {"notes", ladder.notes}};
+  if (ladder.metric.name == "accuracy" && !ladder.values.empty()) json["flips"] = flips_json(ladder);
+  return json;
+}
+
+Json sample_json(const TaskSample& sample, Lists& lists) {
+  Json json{{"task", lists.tasks.index_of(sample.task)},
+            {"format", sample.format},
+            {"num_items", sample.num_items},
+            {"note", sample.note},
+            {"items", Json::array()},
+            {"scores", Json::array()}};
+  for (const SampledItem& item : sample.items) {
+    json["items"].push_back(
+        {{"item", item.item}, {"answer", item.answer_index}, {"prompt", item.prompt}, {"classes", item.classes}});
+    if (!item.other_prompt.empty()) json["items"].back()["other_prompt"] = item.other_prompt;
+  }
+  for (const SampledScores& scores : sample.scores) {
+    Json values = Json::array();
+    for (const auto& item : scores.log_likelihoods) {
+      Json& list = values.emplace_back(Json::array());
+      for (const double value : item) list.push_back(number(value));
+    }
+    std::string right;  // a letter an item: r(ight), w(rong), or - for neither
+    for (const double value : scores.accuracy) right += value == 1 ? 'r' : value == 0 ? 'w' : '-';
+    json["scores"].push_back({{"condition", lists.conditions.index_of(scores.condition)},
+                              {"model", lists.models.index_of(scores.model)},
+                              {"log_likelihoods", std::move(values)},
+                              {"right", right}});
+  }
+  return json;
+}
+
+/// JSON that may stand in a script element: "<" would end it, where it begins "</script".
+std::string to_script_text(const Json& json) {
+  const std::string text = json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  std::string safe;
+  for (const char c : text) {
+    if (c == '<')
+      safe += "\\u003c";
+    else
+      safe += c;
+  }
+  return safe;
+}
+
+/// The template with each {{name}} replaced, once: what is put in is not looked at again.
+std::string fill(std::string_view page, const std::map<std::string_view, std::string_view>& texts) {
+  std::string filled;
+  for (std::size_t begin = page.find("{{"); begin != std::string_view::npos; begin = page.find("{{")) {
+    const std::size_t end = page.find("}}", begin);
+    filled += page.substr(0, begin);
+    filled += texts.at(page.substr(begin + 2, end - begin - 2));
+    page.remove_prefix(end + 2);
+  }
+  return filled.append(page);
+}
+
+}  // namespace
+
+std::string make_page(const Study& study) {
+  Lists lists;
+  Json curves = Json::array(), samples = Json::array();
+  for (const CurveReport& report : study.curves) curves.push_back(curve_json(report, lists));
+  for (const TaskSample& sample : study.samples) samples.push_back(sample_json(sample, lists));
+  const Json data{{"name", study.name},
+                  {"source", study.source},
+                  {"problems", study.problems},
+                  {"tasks", lists.tasks.list()},
+                  {"conditions", lists.conditions.list()},
+                  {"families", lists.families.list()},
+                  {"models", lists.models.list()},
+                  {"metrics", lists.metrics.list()},
+                  {"metric_facts", lists.metric_facts},
+                  {"scales", lists.scales.list()},
+                  {"curves", std::move(curves)},
+                  {"samples", std::move(samples)}};
+  const std::string text = to_script_text(data);
+  return fill(
+      kPageHtml,
+      {{"css", kPageCss}, {"js", kPageJs}, {"chart", kChartJs}, {"chart_license", kChartLicense}, {"data", text}});
+}
+
+}  // namespace catenary::report

@@ -1,0 +1,647 @@
+'use strict';
+// Shows a study: an overview of all curves, and for each task its curves and items. What is shown follows from the part
+// of the address after "#", so every view is a link. Texts of the study are set as text, never as HTML.
+
+const data = JSON.parse(document.getElementById('data').textContent);
+const VERDICTS = ['positive', 'inverse', 'u_shaped', 'inverted_u', 'flat', 'inconclusive'];
+const MARKERS = ['circle', 'rect', 'triangle', 'rectRot', 'star', 'crossRot'];
+const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
+const ITEMS_A_TIME = 30;
+
+// ---- small tools ----------------------------------------------------------------------------------------------------
+
+const $ = (id) => document.getElementById(id);
+
+/** An element: `properties` are set on it (`class`, `aria-…` and `data-…` as attributes), `children` are elements or texts. */
+function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key === 'class' || key.includes('-')) node.setAttribute(key, value);
+    else node[key] = value;
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+/** Control characters have signs of their own, so that none hides; spaces and line ends stay. */
+const visible = (text) => text.replace(/[\0-\x08\x0b-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+  .replace(/\x7f/g, '␡').replace(/[\u202a-\u202e\u2066-\u2069\u2028\u2029]/g, '�');
+
+/** Replaces what an element holds; there may be nulls among the children. */
+const put = (node, ...children) => node.replaceChildren(...children.filter((child) => child !== null));
+
+const WORDS = { u_shaped: 'U-shaped', inverted_u: 'inverted U', training_flops: 'training FLOPs', log_odds: 'log-odds' };
+const words = (name) => WORDS[name] ?? name.replaceAll('_', ' ');
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+
+function shortNumber(value) {
+  if (value >= 1e15) return value.toExponential(1).replace('e+', 'e').replace('.0', '');
+  for (const [unit, letter] of [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'K']])
+    if (value >= unit) return String(Number((value / unit).toPrecision(3))) + letter;
+  return String(Number(value.toPrecision(3)));
+}
+
+const shortValue = (value) => (value === null ? '–' : value.toFixed(Math.abs(value) < 10 ? 2 : 1).replace(/^-/, '−'));
+
+function verdictBadge(verdict) {
+  return element('span', { class: 'verdict ' + verdict }, words(verdict));
+}
+
+// ---- what is shown ----------------------------------------------------------------------------------------------------
+
+const defaults = {
+  task: '', metric: data.metrics.includes('accuracy') ? 'accuracy' : data.metrics[0], scale: data.scales[0],
+  find: '', verdict: '', condition: '', family: '', model: '', show: 'all', search: '', hide: '',
+};
+
+function readState() {
+  const state = { ...defaults };
+  for (const [key, value] of new URLSearchParams(location.hash.slice(1))) if (key in defaults) state[key] = value;
+  return state;
+}
+
+/** The address of the present view with `changes`. */
+function address(changes) {
+  const changed = { ...readState(), ...changes };
+  const pairs = Object.entries(changed).filter(([key, value]) => value !== defaults[key]);
+  return '#' + new URLSearchParams(pairs);
+}
+
+function go(changes, replace = false) {
+  if (!replace) location.hash = address(changes);
+  else { history.replaceState(null, '', address(changes)); show(); }
+}
+
+const metricOf = (state) => data.metrics.indexOf(state.metric);
+const scaleOf = (state) => data.scales.indexOf(state.scale);
+const curvesOf = (state, task) => data.curves.filter(
+  (curve) => curve.task === task && curve.metric === metricOf(state) && curve.scale === scaleOf(state));
+
+const unitOf = (metric) => (/loss|log_odds/.test(metric) ? ' (nats)' : '');
+
+/** A curve's name among the curves of its task. */
+function seriesName(curve) {
+  const names = [];
+  if (data.conditions.length > 1) names.push(data.conditions[curve.condition]);
+  if (data.families.length > 1) names.push(data.families[curve.family]);
+  return names.join(' · ') || data.conditions[curve.condition];
+}
+
+// ---- charts -----------------------------------------------------------------------------------------------------------
+
+Chart.defaults.animation = false;
+Chart.defaults.font.family = 'system-ui, sans-serif';
+Chart.defaults.maintainAspectRatio = false;
+
+/** Draws each point's 95 % interval, which a dataset has as `errors` (half-widths). */
+const errorBars = {
+  id: 'errorBars',
+  beforeDatasetsDraw(chart) {
+    const { ctx, scales: { y } } = chart;
+    chart.data.datasets.forEach((dataset, index) => {
+      if (!dataset.errors || !chart.isDatasetVisible(index)) return;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(chart.chartArea.left, chart.chartArea.top, chart.chartArea.width, chart.chartArea.height);
+      ctx.clip();
+      ctx.beginPath();
+      ctx.strokeStyle = dataset.pointBorderColor;
+      ctx.lineWidth = 1.25;
+      chart.getDatasetMeta(index).data.forEach((point, i) => {
+        const value = dataset.data[i].y, error = dataset.errors[i];
+        if (error === null) return;
+        ctx.moveTo(point.x, y.getPixelForValue(value - error));
+        ctx.lineTo(point.x, y.getPixelForValue(value + error));
+      });
+      ctx.stroke();
+      ctx.restore();
+    });
+  },
+};
+Chart.register(errorBars);
+
+/** The parts of a curve as datasets: its interval band, the curve itself, the points. */
+function datasetsOf(curve, { paint, fill = paint, marker = 'circle', dash = [] }, radius) {
+  const line = {
+    pointRadius: 0, pointHitRadius: 0, borderColor: paint, borderWidth: 2, borderDash: dash, order: 2, cubicInterpolationMode: 'monotone',
+  };
+  const { is_proportion: isProportion } = data.metric_facts[curve.metric];
+  const inside = (y) => (isProportion && y !== null ? Math.min(1, Math.max(0, y)) : y);
+  const datasets = [];
+  if (curve.fit) {
+    const along = (values) => curve.fit.x.map((x, i) => ({ x, y: inside(values[i]) }));
+    const hasBand = curve.fit.low.every((value) => value !== null);
+    if (hasBand) {
+      datasets.push({ ...line, role: 'band', order: 3, data: along(curve.fit.low), borderWidth: 0, fill: false });
+      datasets.push({ ...line, role: 'band', order: 3, data: along(curve.fit.high), borderWidth: 0, fill: '-1', backgroundColor: paint + '26' });
+    }
+    datasets.push({ ...line, role: 'curve', data: along(curve.fit.y), fill: false });
+  }
+  datasets.push({
+    role: 'points', order: 1, curve, data: curve.x.map((x, i) => ({ x, y: curve.y[i] })),
+    errors: curve.error.map((error) => (error === null ? null : 1.96 * error)),
+    showLine: !curve.fit, borderColor: paint, borderWidth: 1.5, borderDash: dash,
+    pointStyle: marker, pointRadius: radius, pointHoverRadius: radius + 2, pointHitRadius: 10,
+    pointBackgroundColor: fill, pointBorderColor: paint, pointBorderWidth: 1.75,
+  });
+  return datasets;
+}
+
+function chanceLine(curves) {
+  const chance = curves.find((curve) => curve.chance !== null)?.chance ?? null;
+  if (chance === null || !curves.length || data.metrics[curves[0].metric] !== 'accuracy') return [];
+  const xs = curves.flatMap((curve) => curve.x);
+  return [{
+    role: 'chance', data: [Math.min(...xs), Math.max(...xs)].map((x) => ({ x, y: chance })),
+    borderColor: color('soft'), borderWidth: 1, borderDash: [3, 4], pointRadius: 0, pointHitRadius: 0,
+  }];
+}
+
+/** The range of an axis: proportions from 0 to 1, else what the points need. */
+function verticalRange(curves) {
+  if (curves.length && data.metric_facts[curves[0].metric].is_proportion && !curves.some((curve) => curve.y.some((y) => y < 0 || y > 1)))
+    return { min: -0.04, max: 1.04 };
+  const ends = curves.flatMap((curve) => curve.y.flatMap((y, i) => [y - 2 * curve.error[i], y + 2 * curve.error[i]]));
+  if (!ends.length) return {};
+  const low = Math.min(...ends), high = Math.max(...ends), margin = 0.06 * (high - low || 1);
+  return { min: low - margin, max: high + margin };
+}
+
+/** Ticks of a vertical axis, `step` apart from 0 to 1 for proportions. */
+const fractionTicks = (step) => (axis) => {
+  if (axis.min !== -0.04 || axis.max !== 1.04) return;
+  axis.ticks = [];
+  for (let value = 0; value < 1 + step / 2; value += step) axis.ticks.push({ value });
+};
+const valueTick = (value) => String(Number(value.toPrecision(6))).replace('-', '−');
+
+/** A little more than the points need, so that the outermost are whole. */
+function horizontalRange(curves) {
+  const xs = curves.flatMap((curve) => curve.x);
+  if (!xs.length) return {};
+  const low = Math.min(...xs), high = Math.max(...xs), margin = Math.max((high / low) ** 0.05, 1.15);
+  return { min: low / margin, max: high * margin };
+}
+
+/** Round numbers on a logarithmic axis: powers of ten, with 2 and 5 where there are few of those. */
+function logTicks(axis) {
+  const decades = Math.log10(axis.max / axis.min), ticks = [];
+  const steps = decades > 8 ? [] : decades > 2.5 ? [1] : decades > 1 ? [1, 3] : [1, 2, 5];
+  const every = decades > 8 ? Math.ceil(decades / 6) : 1;
+  for (let power = Math.floor(Math.log10(axis.min)); power <= Math.ceil(Math.log10(axis.max)); ++power)
+    for (const step of steps.length ? steps : power % every === 0 ? [1] : []) {
+      const value = step * 10 ** power;
+      if (value >= axis.min && value <= axis.max) ticks.push({ value });
+    }
+  axis.ticks = ticks;
+}
+
+function smallChart(canvas, curves) {
+  const look = (curve, i) => ({ paint: color(curve.verdict), marker: MARKERS[i % MARKERS.length] });
+  return new Chart(canvas, {
+    type: 'line',
+    data: { datasets: [...chanceLine(curves), ...curves.flatMap((curve, i) => datasetsOf(curve, look(curve, i), 2.5))] },
+    options: {
+      events: [], parsing: false, normalized: true,
+      layout: { padding: { top: 3, bottom: 3, left: 3, right: 3 } },
+      plugins: { legend: { display: false }, tooltip: { enabled: false } },
+      scales: {
+        x: { type: 'logarithmic', display: false, ...horizontalRange(curves) },
+        y: {
+          ...verticalRange(curves), afterBuildTicks: fractionTicks(0.5), grid: { color: color('line'), drawBorder: false, drawTicks: false },
+          ticks: { color: color('soft'), font: { size: 10 }, maxTicksLimit: 4, includeBounds: false, padding: 4, callback: valueTick },
+        },
+      },
+    },
+  });
+}
+
+function pointText(curve, i) {
+  const error = curve.error[i] === null ? '' : ` ± ${shortValue(1.96 * curve.error[i])}`;
+  return [
+    `${data.metrics[curve.metric]} ${shortValue(curve.y[i])}${error}${unitOf(data.metrics[curve.metric])}`,
+    `${shortNumber(curve.x[i])} ${words(data.scales[curve.scale])}, ${curve.n[i] || 'unknown number of'} items`,
+    `${data.conditions[curve.condition]}, family ${data.families[curve.family]}: ${words(curve.verdict)}`,
+  ];
+}
+
+function largeChart(canvas, state, curves, look, choose) {
+  const tickColor = color('soft'), gridColor = color('line');
+  const axis = { ticks: { color: tickColor, maxRotation: 0 }, grid: { color: gridColor, drawBorder: false }, title: { display: true, color: color('ink') } };
+  return new Chart(canvas, {
+    type: 'line',
+    data: { datasets: [...chanceLine(curves), ...curves.flatMap((curve) => datasetsOf(curve, look(curve), 5))] },
+    options: {
+      parsing: false, normalized: true,
+      interaction: { mode: 'nearest', intersect: true },
+      onClick: (event, hit) => hit.length && choose(hit[0]),
+      onHover: (event, hit) => { canvas.style.cursor = hit.length ? 'pointer' : ''; },
+      plugins: {
+        legend: { display: false },
+        tooltip: {
+          filter: (item) => item.dataset.role === 'points', displayColors: false,
+          callbacks: {
+            title: (items) => items.map((item) => visible(data.models[item.dataset.curve.models[item.dataIndex]])),
+            label: (item) => pointText(item.dataset.curve, item.dataIndex).map(visible),
+          },
+        },
+      },
+      scales: {
+        x: {
+          ...axis, type: 'logarithmic', ...horizontalRange(curves), afterBuildTicks: logTicks,
+          title: { ...axis.title, text: words(state.scale) },
+          ticks: { ...axis.ticks, callback: (value) => shortNumber(value) },
+        },
+        y: {
+          ...axis, ...verticalRange(curves), afterBuildTicks: fractionTicks(0.2), ticks: { ...axis.ticks, includeBounds: false, callback: valueTick },
+          title: { ...axis.title, text: words(state.metric) + unitOf(state.metric) + (data.metric_facts[metricOf(state)].higher_is_better ? '' : ', lower is better') },
+        },
+      },
+    },
+  });
+}
+
+function flipsChart(canvas, curve) {
+  const bars = (label, values, paint) => ({ label, data: values, backgroundColor: paint, stack: 'flips', maxBarThickness: 46 });
+  const axis = { ticks: { color: color('soft'), maxRotation: 0 }, grid: { color: color('line'), drawBorder: false } };
+  const steps = curve.x.slice(1).map((x, i) => `${shortNumber(curve.x[i])} → ${shortNumber(x)}`);
+  return new Chart(canvas, {
+    type: 'bar',
+    data: { labels: steps, datasets: [bars('wrong to right', curve.flips.gained, color('right')), bars('right to wrong', curve.flips.lost.map((n) => -n), color('wrong'))] },
+    options: {
+      plugins: {
+        legend: { position: 'top', align: 'start', labels: { color: color('ink'), boxWidth: 14 } },
+        tooltip: { callbacks: { label: (item) => `${Math.abs(item.raw)} items ${item.dataset.label}` } },
+      },
+      scales: {
+        x: { ...axis, stacked: true, grid: { display: false } },
+        y: { ...axis, stacked: true, ticks: { ...axis.ticks, precision: 0, callback: (value) => Math.abs(value) }, title: { display: true, text: 'items', color: color('ink') } },
+      },
+    },
+  });
+}
+
+/** Charts in view are drawn, those out of view are not: a large study has thousands. */
+const painters = new Map();  // canvas → function that draws it
+const charts = new Map();  // canvas → its chart
+function draw(canvas) {
+  charts.get(canvas)?.destroy();
+  charts.set(canvas, painters.get(canvas)());
+}
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting && !charts.has(target)) draw(target);
+}, { rootMargin: '400px' });
+function plot(classes, label, painter) {
+  const canvas = element('canvas', { role: 'img', 'aria-label': label });
+  painters.set(canvas, () => painter(canvas));
+  watcher.observe(canvas);
+  return element('div', { class: 'plot ' + classes }, canvas);
+}
+function forgetCharts(parent) {
+  for (const canvas of parent.querySelectorAll('canvas')) {
+    watcher.unobserve(canvas);
+    charts.get(canvas)?.destroy();
+    charts.delete(canvas);
+    painters.delete(canvas);
+  }
+}
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { for (const canvas of charts.keys()) draw(canvas); });
+const redrawForPaper = () => { for (const canvas of painters.keys()) if (canvas.isConnected && canvas.offsetParent) draw(canvas); };
+addEventListener('beforeprint', redrawForPaper);
+matchMedia('print').addEventListener('change', redrawForPaper);
+
+// ---- controls ---------------------------------------------------------------------------------------------------------
+
+/** Buttons of which one is pressed. */
+function switchOf(label, options, chosen, choose) {
+  return element('span', { class: 'switch', role: 'group', 'aria-label': label }, ...options.map((option) =>
+    element('button', { type: 'button', 'aria-pressed': String(option === chosen), onclick: () => choose(option) }, words(option))));
+}
+
+function selectOf(label, options, chosen, choose) {
+  const list = element('select', { 'aria-label': label, onchange: () => choose(list.value) },
+    ...options.map(([value, text]) => element('option', { value, selected: value === chosen }, visible(text))));
+  return element('label', {}, label, list);
+}
+
+function searchField(label, value, change) {
+  const field = element('input', { type: 'search', placeholder: label, value, 'aria-label': label });
+  field.oninput = () => change(field.value);
+  return field;
+}
+
+// ---- overview ---------------------------------------------------------------------------------------------------------
+
+function cell(task, condition, curves) {
+  const name = `${data.tasks[task]}, ${data.conditions[condition]}`;
+  const badges = curves.map((curve) => element('div', { class: 'line' },
+    element('span', {}, curves.length > 1 ? visible(data.families[curve.family]) + ' ' : null, verdictBadge(curve.verdict)),
+    element('span', { class: 'soft' }, curve.y.length ? `${shortValue(curve.y[0])} → ${shortValue(curve.y.at(-1))}` : '')));
+  const label = `${name}: ${curves.map((curve) => words(curve.verdict)).join(', ')}`;
+  return element('a', { class: 'cell', href: address({ task: data.tasks[task], condition: data.conditions[condition] }), 'aria-label': visible(label) },
+    element('span', { class: 'condition' }, visible(data.conditions[condition])),
+    curves.some((curve) => curve.y.length)
+      ? plot('small', visible(label), (canvas) => smallChart(canvas, curves))
+      : element('div', { class: 'plot missing' }, 'no results'),
+    ...badges);
+}
+
+let overviewKey = null;
+function showOverview(state) {
+  const key = JSON.stringify([state.metric, state.scale, state.find, state.verdict]);
+  if (key === overviewKey) return;
+  overviewKey = key;
+  const main = $('overview');
+  const shown = data.curves.filter((curve) => curve.metric === metricOf(state) && curve.scale === scaleOf(state));
+  const counts = VERDICTS.map((verdict) => shown.filter((curve) => curve.verdict === verdict).length);
+  const buttons = VERDICTS.flatMap((verdict, i) => (counts[i] === 0 ? [] : [element('button', {
+    type: 'button', class: verdict === state.verdict || !state.verdict ? '' : 'toggle', 'aria-pressed': String(verdict === state.verdict),
+    onclick: () => go({ verdict: verdict === state.verdict ? '' : verdict }, true),
+  }, verdictBadge(verdict), ' ' + counts[i])]));
+
+  const cells = new Map();  // task → condition → its curves
+  for (const curve of shown) {
+    if (state.find && !data.tasks[curve.task].toLowerCase().includes(state.find.toLowerCase())) continue;
+    if (!cells.has(curve.task)) cells.set(curve.task, new Map());
+    const row = cells.get(curve.task);
+    row.set(curve.condition, [...(row.get(curve.condition) ?? []), curve]);
+  }
+  const conditions = data.conditions.map((_, i) => i).filter((i) => shown.some((curve) => curve.condition === i));
+  const columns = `minmax(7rem, 10rem) repeat(${conditions.length}, minmax(10rem, 1fr))`;
+  const grid = element('div', { class: 'grid' }, element('span', { class: 'head' }),
+    ...conditions.map((i) => element('span', { class: 'head' }, visible(data.conditions[i]))));
+  grid.style.gridTemplateColumns = columns;
+  for (const [task, row] of cells) {
+    if (state.verdict && ![...row.values()].flat().some((curve) => curve.verdict === state.verdict)) continue;
+    grid.append(element('a', { class: 'name', href: address({ task: data.tasks[task] }) }, visible(data.tasks[task])));
+    for (const condition of conditions) {
+      const curves = row.get(condition);
+      const fits = curves && (!state.verdict || curves.some((curve) => curve.verdict === state.verdict));
+      grid.append(fits ? cell(task, condition, curves) : element('span'));
+    }
+  }
+  const field = searchField('find a task', state.find, (find) => go({ find }, true));
+  const hadFocus = main.contains(document.activeElement) && document.activeElement.type === 'search';
+  forgetCharts(main);
+  put(main,
+    element('h1', {}, visible(data.name)),
+    element('div', { class: 'soft' }, [
+      [data.tasks.length, 'task'], [data.conditions.length, 'condition'], [data.models.length, 'model'],
+    ].map(([n, word]) => `${n} ${word}${n === 1 ? '' : 's'}`).join(', ') +
+      `; ${words(state.metric)} against ${words(state.scale)}. Does it get better or worse with scale?`),
+    element('div', { class: 'controls' }, ...buttons, data.tasks.length > 6 ? field : null),
+    grid.children.length > conditions.length + 1 ? grid : element('p', { class: 'soft' }, 'No curve is like that.'),
+    problemList());
+  if (hadFocus) { field.focus(); field.setSelectionRange(field.value.length, field.value.length); }
+}
+
+function problemList() {
+  if (!data.problems.length) return null;
+  return element('details', {}, element('summary', {}, `${data.problems.length} remarks on the data`),
+    element('ul', {}, ...data.problems.map((text) => element('li', {}, visible(text)))));
+}
+
+// ---- a task -----------------------------------------------------------------------------------------------------------
+
+/** Conditions differ by colour and marker, families by dash and by full or hollow points. */
+function lookOf(curve) {
+  const series = color('series').split(' '), paint = series[curve.condition % series.length];
+  return {
+    paint, fill: curve.family === 0 ? paint : color('paper'),
+    marker: MARKERS[curve.condition % MARKERS.length], dash: DASHES[curve.family % DASHES.length],
+  };
+}
+
+function showTask(state) {
+  const main = $('task'), task = data.tasks.indexOf(state.task);
+  forgetCharts(main);
+  if (task < 0) { put(main, element('p', {}, 'There is no such task here.')); return; }
+  const curves = curvesOf(state, task);
+  const sample = data.samples.find((one) => one.task === task);
+  const hidden = new Set(state.hide.split('|'));
+  const isShown = (curve) => !hidden.has(seriesName(curve));
+  const shown = curves.filter((curve) => isShown(curve) && curve.y.length);
+  const legend = curves.map((curve) => {
+    const name = seriesName(curve), key = element('span', { class: 'key' });
+    key.style.borderTop = `3px ${curve.family === 0 ? 'solid' : 'dashed'} ${lookOf(curve).paint}`;
+    const others = [...hidden].filter((one) => one && one !== name);
+    return element('button', {
+      type: 'button', class: 'toggle', 'aria-pressed': String(isShown(curve)),
+      onclick: () => go({ hide: (isShown(curve) ? [...others, name] : others).join('|') }, true),
+    }, key, visible(name));
+  });
+  const choose = (curve, i) => {
+    go({ condition: data.conditions[curve.condition], family: data.families[curve.family], model: data.models[curve.models[i]] }, true);
+    $('items')?.scrollIntoView({ behavior: 'smooth' });
+  };
+  const words_ = [`${curves.length} curve${curves.length === 1 ? '' : 's'}`];
+  if (sample) words_.push(sample.format, `${sample.num_items} items`);
+  const large = plot('large', visible(`${state.metric} of ${state.task} against ${words(state.scale)}; arrow keys go from point to point, Enter shows the items`),
+    (canvas) => largeChart(canvas, state, shown, lookOf, ({ datasetIndex, index }) =>
+      choose(charts.get(canvas).data.datasets[datasetIndex].curve, index)));
+  makeWalkable(large.firstChild, choose);
+  put(main,
+    element('a', { href: address({ ...defaults, metric: state.metric, scale: state.scale, find: state.find, verdict: state.verdict }), class: 'soft' }, '← all tasks'),
+    element('h1', {}, visible(state.task)),
+    element('div', { class: 'soft' }, words_.join(', ')),
+    element('div', { class: 'controls' }, ...(legend.length > 1 ? legend : [])),
+    shown.length ? large : element('p', { class: 'soft' }, 'Nothing to draw.'),
+    element('p', { class: 'soft small', id: 'reading', 'aria-live': 'polite' },
+      'Points with 95 % intervals from sampling items; curve chosen by AICc with its 95 % band' +
+      (chanceLine(curves).length ? '; dotted: guessing' : '') + (sample ? '. Choose a point to see its items.' : '.')),
+    verdictTable(curves), numberTable(curves, choose, sample),
+    ...(sample ? itemSection(state, sample, task) : []));
+}
+
+/** Left and right go through the points of the chart, Enter or Space chooses one. */
+function makeWalkable(canvas, choose) {
+  canvas.tabIndex = 0;
+  let at = -1;
+  canvas.onkeydown = (event) => {
+    const chart = charts.get(canvas);
+    const stops = chart.data.datasets.flatMap((dataset, datasetIndex) =>
+      (dataset.role === 'points' ? dataset.data.map((_, index) => ({ datasetIndex, index })) : []));
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step && stops.length) {
+      at = (at + step + stops.length) % stops.length;
+      chart.setActiveElements([stops[at]]);
+      chart.tooltip.setActiveElements([stops[at]], { x: 0, y: 0 });
+      chart.update();
+      const { curve } = chart.data.datasets[stops[at].datasetIndex];
+      $('reading').textContent = visible([data.models[curve.models[stops[at].index]], ...pointText(curve, stops[at].index)].join('; '));
+    } else if ((event.key === 'Enter' || event.key === ' ') && at >= 0) {
+      choose(chart.data.datasets[stops[at].datasetIndex].curve, stops[at].index);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  };
+}
+
+function verdictTable(curves) {
+  const signed = (value) => (value > 0 ? '+' : '') + shortValue(value);
+  const range = ([value, low, high], text) => text(value) + (low === null ? '' : ` (${text(low)} to ${text(high)})`);
+  const p = (value) => (value === null ? '–' : value < 0.001 ? '<0.001' : value.toFixed(3));
+  return element('div', { class: 'wide' }, element('table', {},
+    element('thead', {}, element('tr', {}, ...['', 'verdict', 'smallest to largest', 'p (Holm)', 'curve', 'turns at', 'why']
+      .map((text) => element('th', { class: 'line' }, text)))),
+    element('tbody', {}, ...curves.map((curve) => element('tr', {},
+      element('td', { class: 'line' }, visible(seriesName(curve))),
+      element('td', {}, verdictBadge(curve.verdict)),
+      element('td', { class: 'line' }, curve.change ? range(curve.change, signed) : '–'),
+      element('td', {}, p(curve.p)),
+      element('td', {}, curve.fit ? words(curve.fit.name) : '–'),
+      element('td', { class: 'line' }, curve.turn ? range(curve.turn, shortNumber) : '–'),
+      element('td', { class: 'small why' }, visible([curve.reason, ...curve.missing.map((text) => 'without ' + text), ...curve.notes].join('; '))))))));
+}
+
+function numberTable(curves, choose, sample) {
+  const rows = curves.flatMap((curve) => curve.x.map((x, i) => element('tr', {},
+    element('td', {}, visible(seriesName(curve))),
+    element('td', {}, sample
+      ? element('button', { type: 'button', onclick: () => choose(curve, i) }, visible(data.models[curve.models[i]]))
+      : visible(data.models[curve.models[i]])),
+    ...[shortNumber(x), shortValue(curve.y[i]), shortValue(curve.error[i]), curve.n[i] || '–'].map((text) => element('td', { class: 'number' }, String(text))))));
+  return element('details', {}, element('summary', {}, 'all numbers'), element('div', { class: 'wide' }, element('table', {},
+    element('thead', {}, element('tr', {}, element('th', {}), element('th', {}, 'model'),
+      ...['scale', 'value', 'standard error', 'items'].map((text) => element('th', { class: 'number' }, text)))),
+    element('tbody', {}, ...rows))));
+}
+
+// ---- items ------------------------------------------------------------------------------------------------------------
+
+const FILTERS = [
+  ['all', 'all', () => true],
+  ['lost', 'right first, wrong at last', (marks) => marks.startsWith('r') && marks.endsWith('w')],
+  ['gained', 'wrong first, right at last', (marks) => marks.startsWith('w') && marks.endsWith('r')],
+  ['dip', 'right at both ends, wrong between', (marks) => /^r.*w.*r$/.test(marks)],
+  ['right', 'always right', (marks) => /^r+$/.test(marks)],
+  ['wrong', 'always wrong', (marks) => /^w+$/.test(marks)],
+];
+
+/** What the models of a family say of a sample under a condition, smallest first. */
+function ladderOf(sample, condition, family) {
+  const curve = data.curves.find((one) => one.task === sample.task && one.condition === condition && one.family === family && one.y.length);
+  if (!curve) return [];
+  return curve.models.flatMap((model, i) => {
+    const scores = sample.scores.find((one) => one.condition === condition && one.model === model);
+    return scores ? [{ ...scores, scale: curve.x[i] }] : [];
+  });
+}
+
+function itemSection(state, sample, task) {
+  const conditions = [...new Set(sample.scores.map((scores) => scores.condition))];
+  const families = [...new Set(data.curves.filter((curve) => curve.task === task && data.families[curve.family] !== 'pooled').map((curve) => curve.family))];
+  const choice = (list, name, names) => (list.includes(names.indexOf(name)) ? names.indexOf(name) : list[0]);
+  const condition = choice(conditions, state.condition, data.conditions), family = choice(families, state.family, data.families);
+  const ladder = ladderOf(sample, condition, family);
+  const hasAnswers = ladder.some((scores) => /[rw]/.test(scores.right));
+  const flips = data.curves.find((curve) => curve.task === task && curve.condition === condition && curve.family === family &&
+    curve.scale === scaleOf(state) && curve.flips && curve.x.length > 1);
+  const list = element('div');
+  const count = element('p', { class: 'soft small', 'aria-live': 'polite' });
+  const fill = (show, search) => {
+    const [, , fits] = FILTERS.find(([name]) => name === show) ?? FILTERS[0];
+    const wanted = search.toLowerCase();
+    const found = sample.items.map((item, i) => ({ item, i, marks: ladder.map((scores) => scores.right[i]).join('') }))
+      .filter(({ item, marks }) => fits(marks) && (!wanted || String(item.item) === wanted ||
+        [item.prompt, item.other_prompt ?? '', ...item.classes].some((text) => text.toLowerCase().includes(wanted))));
+    count.textContent = `${found.length} of ${sample.items.length} items` +
+      (sample.items.length < sample.num_items ? `, which are an even sample of all ${sample.num_items}` : '');
+    let shown = 0;
+    const more = element('button', { type: 'button', onclick: () => add() }, 'show more');
+    const add = () => {
+      more.before(...found.slice(shown, shown += ITEMS_A_TIME).map(({ item, i }) => itemView(state, item, i, ladder)));
+      more.hidden = shown >= found.length;
+    };
+    put(list, more);
+    add();
+  };
+  let { show, search } = state;
+  const change = (changes) => {
+    ({ show, search } = { show, search, ...changes });
+    history.replaceState(null, '', address({ show, search }));
+    fill(show, search);
+  };
+  fill(show, search);
+  return [
+    element('section', { id: 'items' },
+      element('h2', {}, 'Items'),
+      element('div', { class: 'controls' },
+        conditions.length > 1 ? selectOf('condition', conditions.map((i) => [data.conditions[i], data.conditions[i]]), data.conditions[condition], (value) => go({ condition: value }, true)) : null,
+        families.length > 1 ? selectOf('family', families.map((i) => [data.families[i], data.families[i]]), data.families[family], (value) => go({ family: value }, true)) : null,
+        hasAnswers ? selectOf('along the ladder', FILTERS.map(([name, text]) => [name, text]), show, (value) => change({ show: value })) : null,
+        searchField('search in items', search, (value) => change({ search: value }))),
+      flips ? plot('flips', 'items that flip between one model and the next', (canvas) => flipsChart(canvas, flips)) : null,
+      sample.note ? element('p', { class: 'soft small' }, visible(sample.note)) : null,
+      count, list),
+  ];
+}
+
+function markOf(state, scores, i) {
+  const letter = scores.right[i], name = data.models[scores.model];
+  const word = { r: 'right', w: 'wrong' }[letter] ?? 'no answer';
+  return element('span', {
+    class: `mark ${letter === '-' ? 'none' : letter}` + (name === state.model ? ' chosen' : ''), role: 'img',
+    title: visible(`${name} (${shortNumber(scores.scale)}): ${word}`), 'aria-label': visible(`${name} ${word}`),
+  }, { r: '✓', w: '✗' }[letter] ?? '·');
+}
+
+function itemView(state, item, i, ladder) {
+  const excerpt = item.prompt || item.classes.join(' / ');
+  const view = element('details', { class: 'item' }, element('summary', {},
+    element('span', { class: 'soft small' }, String(item.item)),
+    element('span', { class: 'strip' }, ...ladder.map((scores) => markOf(state, scores, i))),
+    element('span', { class: 'excerpt' }, visible(excerpt.slice(0, 300).replace(/\s+/g, ' ')))));
+  view.addEventListener('toggle', () => { if (view.open && view.children.length === 1) view.append(itemDetail(state, item, i, ladder)); });
+  return view;
+}
+
+/** Prompt, classes, and what every model gives to each: the highest log-likelihood is its choice. */
+function itemDetail(state, item, i, ladder) {
+  const numbers = ladder.map((scores) => scores.log_likelihoods[i]);
+  const numContinuations = Math.max(item.classes.length, ...numbers.map((list) => list.length));
+  const numClasses = item.other_prompt && item.classes.length ? item.classes.length : numContinuations;
+  const isAnswer = (c) => c % numClasses === item.answer && numClasses > 1;
+  const header = element('tr', {}, element('th', {}, 'model'),
+    ...Array.from({ length: numContinuations }, (_, c) => element('th', { class: 'number' },
+      element('span', { class: 'class' }, item.classes.length ? visible(item.classes[c % numClasses]) : `class ${c % numClasses}`),
+      isAnswer(c) ? ' ✓' : '', c >= numClasses ? ' (other prompt)' : '')));
+  const rows = ladder.map((scores, m) => {
+    const best = numbers[m].length === numClasses && numClasses > 1 ? numbers[m].indexOf(Math.max(...numbers[m])) : -1;
+    return element('tr', {}, element('td', { class: 'line' }, markOf(state, scores, i), ' ', visible(data.models[scores.model])),
+      ...(numbers[m].length ? numbers[m].map((value, c) => element('td', {
+        class: 'number' + (c === best ? ` best ${isAnswer(c) ? 'r' : 'w'}` : ''),
+      }, shortValue(value))) : [element('td', { class: 'soft' }, 'not measured')]));
+  });
+  return element('div', {},
+    item.prompt ? element('div', { class: 'text' }, visible(item.prompt)) : null,
+    item.other_prompt ? element('div', { class: 'soft small' }, 'other prompt') : null,
+    item.other_prompt ? element('div', { class: 'text' }, visible(item.other_prompt)) : null,
+    element('div', { class: 'soft small' }, 'log-likelihood of each continuation, in nats'),
+    element('div', { class: 'wide' }, element('table', {}, element('thead', {}, header), element('tbody', {}, ...rows))));
+}
+
+// ---- the page ---------------------------------------------------------------------------------------------------------
+
+let overviewScroll = 0;
+function show() {
+  const state = readState(), wasOverview = !$('overview').hidden;
+  put($('controls'),
+    data.metrics.length > 1 ? switchOf('metric', data.metrics, state.metric, (metric) => go({ metric }, true)) : null,
+    data.scales.length > 1 ? switchOf('axis', data.scales, state.scale, (scale) => go({ scale }, true)) : null,
+  );
+  if (wasOverview && state.task) overviewScroll = scrollY;
+  $('overview').hidden = Boolean(state.task);
+  $('task').hidden = !state.task;
+  document.title = visible(state.task ? `${state.task} – ${data.name}` : data.name);
+  if (state.task) showTask(state);
+  else showOverview(state);
+  if (wasOverview && state.task) scrollTo(0, 0);
+  if (!wasOverview && !state.task) scrollTo(0, overviewScroll);
+}
+
+$('home').textContent = 'Catenary';
+$('about').textContent = visible(`Made by catenary report from ${data.source}. Charts by Chart.js (MIT licence).`);
+addEventListener('hashchange', show);
+show();

@@ -1,0 +1,131 @@
+#include "catenary/report/task_sample.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "catenary/base/error.h"
+#include "catenary/base/utf8.h"
+#include "catenary/spec/sweep_spec.h"
+#include "catenary/store/reader.h"
+#include "catenary/task/metric.h"
+#include "catenary/task/task_reader.h"
+
+namespace catenary::report {
+namespace {
+
+constexpr std::size_t kLongestText = 6000;  // bytes; of a longer one the beginning and the end are kept
+constexpr std::size_t kBytesPerNumber = 8;  // of a log-likelihood, as text
+constexpr std::size_t kFewestItems = 5;
+
+std::string shortened(const std::string& text) {
+  if (text.size() <= kLongestText) return text;
+  const std::string_view head = cut_utf8(text, kLongestText / 3), rest = cut_utf8(text, text.size() - kLongestText / 2);
+  return fmt::format("{} [… {} bytes …] {}", head, rest.size() - head.size(), text.substr(rest.size()));
+}
+
+/// The task as it was scored, or an empty one and why.
+struct FoundTask {
+  std::vector<task::Item> items;
+  std::string note;
+};
+
+/// The store has the spec's text, where paths are relative to a folder that is not known, and the task's whole path:
+/// the folder is what the latter has before the former.
+FoundTask find_task(const store::TaskRow& row, const std::string& spec_text) {
+  const std::string end = "its items are shown without their texts";
+  try {
+    auto spec = spec::parse_sweep_spec(spec_text, "/sweep.json");
+    const auto it = std::ranges::find(spec.tasks, row.name, &spec::TaskSpec::name);
+    if (it == spec.tasks.end()) return {{}, fmt::format("the sweep's spec has no task of this name, so {}", end)};
+    const std::string suffix = it->path.string();
+    if (it->exemplars && row.path.ends_with(suffix))
+      it->exemplars = row.path.substr(0, row.path.size() - suffix.size()) + it->exemplars->string();
+    it->path = row.path;
+    task::Task task = task::read_task(*it);
+    if (task.fingerprint != row.fingerprint)
+      return {{}, fmt::format("{} is not what was scored, so {}", row.path, end)};
+    return {std::move(task.items), ""};
+  } catch (const Error& e) {
+    return {{}, fmt::format("{}; so {}", e.what(), end)};
+  }
+}
+
+/// `count` of `total` positions, evenly spread.
+std::vector<std::size_t> spread(std::size_t count, std::size_t total) {
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < count; ++i) positions.push_back(i * total / count);
+  return positions;
+}
+
+std::size_t mean_item_bytes(const store::TaskRow& row, const std::vector<task::Item>& items, std::size_t num_units) {
+  std::size_t num_bytes = 0;
+  for (const store::TaskItemRow& item : row.items) {
+    num_bytes += 40 + num_units * (2 + kBytesPerNumber * item.class_num_bytes.size());
+    if (items.empty()) continue;
+    const task::Item& text = items[static_cast<std::size_t>(item.item)];
+    num_bytes += std::min(text.prompt.size(), kLongestText) + std::min(text.other_prompt.size(), kLongestText);
+    for (const std::string& one : text.classes) num_bytes += std::min(one.size(), kLongestText);
+  }
+  return num_bytes / std::max<std::size_t>(1, row.items.size());
+}
+
+}  // namespace
+
+std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::size_t max_bytes) {
+  const store::Reader store(path);
+  const store::Layout& layout = store.layout();
+  std::vector<TaskSample> samples;
+  std::vector<std::vector<std::size_t>> positions;  // by task: which items
+  for (std::size_t t = 0; t < layout.tasks.size(); ++t) {
+    const store::TaskRow& row = layout.tasks[t];
+    FoundTask found = find_task(row, layout.spec_text);
+    const auto num_units = static_cast<std::size_t>(
+        std::ranges::count(layout.units, static_cast<std::int32_t>(t), &spec::WorkUnit::task_index));
+    const std::size_t affordable = max_bytes / layout.tasks.size() / mean_item_bytes(row, found.items, num_units);
+    positions.push_back(spread(std::min(row.items.size(), std::max(affordable, kFewestItems)), row.items.size()));
+    TaskSample& sample = samples.emplace_back(TaskSample{.task = row.name,
+                                                         .format = row.format,
+                                                         .num_items = std::ssize(row.items),
+                                                         .items = {},
+                                                         .scores = {},
+                                                         .note = found.note});
+    for (const std::size_t i : positions.back()) {
+      SampledItem& item = sample.items.emplace_back();
+      item.item = row.items[i].item;
+      item.answer_index = row.items[i].answer_index;
+      if (found.items.empty()) continue;
+      const task::Item& text = found.items[static_cast<std::size_t>(item.item)];
+      item.prompt = shortened(text.prompt);
+      item.other_prompt = shortened(text.other_prompt);
+      for (const std::string& one : text.classes) item.classes.push_back(shortened(one));
+    }
+  }
+  for (std::size_t u = 0; u < layout.units.size(); ++u) {
+    const auto t = static_cast<std::size_t>(layout.units[u].task_index);
+    const store::TaskRow& row = layout.tasks[t];
+    const spec::TaskFormat format = spec::parse_task_format(row.format);
+    SampledScores& scores = samples[t].scores.emplace_back();
+    scores.condition = layout.conditions[static_cast<std::size_t>(layout.units[u].condition_index)].name;
+    scores.model = layout.models[static_cast<std::size_t>(layout.units[u].model_index)].name;
+    const std::vector<spec::ItemScore> all = store.read_unit(u);
+    for (const std::size_t i : positions[t]) {
+      const std::vector<double>& values = all[i].log_likelihoods;
+      const bool is_measured =
+          !values.empty() && std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
+      scores.log_likelihoods.push_back(values);
+      scores.accuracy.push_back(is_measured
+                                    ? task::measure(format, {values, all[i].num_tokens, row.items[i].class_num_bytes,
+                                                             row.items[i].answer_index})
+                                          .accuracy
+                                    : std::numeric_limits<double>::quiet_NaN());
+    }
+  }
+  return samples;
+}
+
+}  // namespace catenary::report
