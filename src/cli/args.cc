@@ -10,6 +10,7 @@
 #include <string>
 
 #include "catenary/base/error.h"
+#include "catenary/task/known_task.h"
 #include "cli/exit_code.h"
 
 namespace catenary::cli {
@@ -286,19 +287,19 @@ void add_tasks_generate(CLI::App& app, TasksGenerateArgs& args) {
   for (const task::KnownTask& known : task::known_tasks()) {
     const std::string name(known.name);
     CLI::App* task_app = app.add_subcommand(name, std::string(known.summary));
-    task_app->add_option("--n", args.options.num_items, "Items")->required()->check(whole_number(1, 1'000'000));
-    task_app->add_option("--seed", args.options.seed, "Which items; default 0")->check(whole_number(0));
-    task_app->add_flag("--control", args.options.control, "The same items without the trap, line by line");
+    task_app->add_option("--n", args.task.num_items, "Items")->required()->check(whole_number(1, 1'000'000));
+    task_app->add_option("--seed", args.task.seed, "Which items; default 0")->check(whole_number(0));
+    task_app->add_flag("--control", args.task.control, "The same items without the trap, line by line");
     task_app->add_option("-o,--output", args.output, "The file to write (.jsonl); default: standard output");
     for (const task::Setting& setting : known.settings) {
       task_app
           ->add_option_function<int>(
               fmt::format("--{}", setting.name),
-              [&args, key = std::string(setting.name)](int value) { args.options.settings[key] = value; },
+              [&args, key = std::string(setting.name)](int value) { args.task.settings[key] = value; },
               fmt::format("{}; {} to {}, default {}", setting.meaning, setting.min, setting.max, setting.default_value))
           ->check(whole_number(setting.min, setting.max));
     }
-    task_app->callback([&args, name] { args.task = name; });
+    task_app->callback([&args, name] { args.task.name = name; });
   }
   require_one_of(app, "task");
 }

@@ -37,7 +37,7 @@ store::ConditionRow row_of(const spec::ConditionSpec& condition) {
 
 store::TaskRow row_of(const spec::TaskSpec& spec, const task::Task& task) {
   store::TaskRow row{.name = spec.name,
-                     .path = spec.path.string(),
+                     .path = task::source_of(spec),
                      .format = std::string(to_string(task.format)),
                      .fingerprint = task.fingerprint,
                      .items = {}};
@@ -112,7 +112,8 @@ Study read_study(const std::filesystem::path& path) {
     }
   };
   for (std::size_t i = 0; i < study.spec.tasks.size(); ++i) {
-    attempt(fmt::format("/tasks/{}/path", i), [&] {
+    const char* key = study.spec.tasks[i].generate ? "generate" : "path";
+    attempt(fmt::format("/tasks/{}/{}", i, key), [&] {
       study.tasks.push_back(task::read_task(study.spec.tasks[i]));
       check_scorable(study.tasks.back());
     });

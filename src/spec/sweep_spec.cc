@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cmath>
 #include <functional>
 #include <initializer_list>
@@ -130,13 +131,37 @@ class ObjectReader {
   }
 
   std::optional<double> find_positive_number(std::string_view key) {
+    return find_number(key, "above 0", [](double x) { return x > 0; });
+  }
+
+  std::optional<double> find_number(std::string_view key, std::string_view expected, bool (*fits)(double)) {
     const Json* value = find(key);
     if (value == nullptr) return std::nullopt;
-    if (!value->is_number() || !(value->get<double>() > 0) || !std::isfinite(value->get<double>())) {
-      problem(key, fmt::format("expected a number above 0, found {}", value->dump()));
+    if (!value->is_number() || !std::isfinite(value->get<double>()) || !fits(value->get<double>())) {
+      problem(key, fmt::format("expected a number {}, found {}", expected, value->dump()));
       return std::nullopt;
     }
     return value->get<double>();
+  }
+
+  bool find_flag(std::string_view key) {
+    const Json* value = find(key);
+    if (value == nullptr) return false;
+    if (!value->is_boolean()) problem(key, fmt::format("expected true or false, found {}", value->dump()));
+    return value->is_boolean() && value->get<bool>();
+  }
+
+  // The keys of an object whose values are whole numbers.
+  std::map<std::string, int> find_settings(std::string_view key) {
+    std::map<std::string, int> settings;
+    find_object(key, [&](ObjectReader& entry) {
+      if (!entry.json_.is_object()) return;
+      for (const auto& [name, value] : entry.json_.items()) {
+        const auto number = entry.find_integer(name, 0);
+        if (number) settings[name] = static_cast<int>(std::min<std::int64_t>(*number, INT_MAX));
+      }
+    });
+    return settings;
   }
 
   template <class Enum, std::size_t N>
@@ -215,8 +240,9 @@ std::string checked_name(ObjectReader& entry, std::string_view key, std::string 
   return name;
 }
 
-std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names) {
-  std::string name = checked_name(entry, "name", entry.get_string("name"));
+std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names, const std::string& fallback = {}) {
+  const std::optional<std::string> given = fallback.empty() ? entry.get_string("name") : entry.find_string("name");
+  std::string name = checked_name(entry, "name", given.value_or(fallback));
   if (!name.empty() && !names.insert(name).second) {
     entry.problem("name", fmt::format("\"{}\" is used twice; names must be unique", name));
   }
@@ -318,6 +344,21 @@ bool set_kind(std::string_view kind, ConditionSpec& condition) {
   }
 }
 
+Generation read_generation(ObjectReader& entry) {
+  Generation generation;
+  generation.max_new_tokens = entry.find_integer("max_new_tokens", 1).value_or(generation.max_new_tokens);
+  generation.temperature =
+      entry.find_number("temperature", "of at least 0", [](double x) { return x >= 0; }).value_or(0);
+  generation.top_p =
+      entry.find_number("top_p", "above 0, at most 1", [](double x) { return x > 0 && x <= 1; }).value_or(1);
+  generation.seed = static_cast<std::uint64_t>(entry.find_integer("seed", 0).value_or(0));
+  generation.stop = entry.find_strings("stop");
+  if (generation.stop && std::ranges::count(*generation.stop, "") > 0) {
+    entry.problem("stop", "expected strings that are not empty");
+  }
+  return generation;
+}
+
 template <class Resolve>
 ConditionSpec read_condition(ObjectReader& entry, const Resolve& resolve) {
   ConditionSpec condition;
@@ -343,6 +384,7 @@ ConditionSpec read_condition(ObjectReader& entry, const Resolve& resolve) {
     condition.trigger = entry.find_string("trigger").value_or(condition.trigger);
     condition.answer_cue = entry.find_string("answer_cue").value_or(condition.answer_cue);
     condition.answer_end = entry.find_string("answer_end").value_or(condition.answer_end);
+    entry.find_object("generation", [&](ObjectReader& object) { condition.generation = read_generation(object); });
   }
   return condition;
 }
@@ -355,6 +397,17 @@ FieldMapping read_mapping(ObjectReader& entry) {
   mapping.labels = entry.find_string("labels");
   mapping.class_prefix = entry.find_string("class_prefix").value_or(mapping.class_prefix);
   return mapping;
+}
+
+// What a generated task is made from, in place of a file.
+GeneratedTask read_generated_task(ObjectReader& entry) {
+  GeneratedTask task;
+  task.name = entry.get_string("generate");
+  if (entry.get("n", "the number of items") != nullptr) task.num_items = entry.find_integer("n", 1).value_or(1);
+  task.seed = static_cast<std::uint64_t>(entry.find_integer("seed", 0).value_or(0));
+  task.control = entry.find_flag("control");
+  task.settings = entry.find_settings("settings");
+  return task;
 }
 
 // Parses JSON; a problem names the file, and keys that stand twice are problems too.
@@ -398,6 +451,12 @@ std::string definition_of(const ConditionSpec& condition) {
     json["trigger"] = condition.trigger;
     json["answer_cue"] = condition.answer_cue;
     json["answer_end"] = condition.answer_end;
+    const Generation& generation = condition.generation;
+    auto& stored = json["generation"] = {{"max_new_tokens", generation.max_new_tokens}};
+    stored["temperature"] = generation.temperature;
+    stored["top_p"] = generation.top_p;
+    stored["seed"] = generation.seed;
+    if (generation.stop) stored["stop"] = *generation.stop;
   }
   return json.dump();
 }
@@ -477,13 +536,18 @@ SweepSpec parse_sweep_spec(const std::string& text, const std::filesystem::path&
   });
   root.each("tasks", [&](ObjectReader& entry) {
     TaskSpec task;
-    task.name = read_unique_name(entry, task_names);
-    task.path = resolve(entry.get_string("path"));
+    if (entry.find("generate") != nullptr) {
+      task.generate = read_generated_task(entry);
+      task.name = read_unique_name(entry, task_names, task.generate->name + (task.generate->control ? "-control" : ""));
+    } else {
+      task.name = read_unique_name(entry, task_names);
+      task.path = resolve(entry.get_string("path"));
+      task.format = entry.to_word("format", entry.find("format"), kTaskFormats);
+      entry.find_object("fields", [&](ObjectReader& fields) { task.fields = read_mapping(fields); });
+    }
     task.offset = entry.find_integer("offset", 0).value_or(0);
     task.limit = entry.find_integer("limit", 1);
-    task.format = entry.to_word("format", entry.find("format"), kTaskFormats);
     if (const auto exemplars = entry.find_string("exemplars")) task.exemplars = resolve(*exemplars);
-    entry.find_object("fields", [&](ObjectReader& fields) { task.fields = read_mapping(fields); });
     spec.tasks.push_back(std::move(task));
   });
   root.each("conditions", [&](ObjectReader& entry) {

@@ -99,15 +99,15 @@ const std::vector<KnownTask>& known_tasks() {
   return tasks;
 }
 
-std::vector<Item> generate(std::string_view task_name, const GenerateOptions& options) {
+std::vector<Item> generate(const spec::GeneratedTask& task) {
   constexpr int kTries = 2000;  // all in vain: then nearly everything that there is has been drawn
-  const Generator& generator = get_generator(task_name);
-  const Settings settings = complete_settings(generator.task, options.settings);
-  Random random(options.seed);
+  const Generator& generator = get_generator(task.name);
+  const Settings settings = complete_settings(generator.task, task.settings);
+  Random random(task.seed);
   std::vector<Item> items;
   std::vector<int> answers;
   std::set<std::string> seen, seen_controls;
-  for (int tries = 0; std::ssize(items) < options.num_items;) {
+  for (int tries = 0; std::ssize(items) < task.num_items;) {
     if (answers.empty()) answers = eight_answers(random);
     Twins twins = generator.make(random, settings, answers.back());
     check(twins.item.answer_index == answers.back(), "a generator puts the answer where it is told to");
@@ -116,12 +116,12 @@ std::vector<Item> generate(std::string_view task_name, const GenerateOptions& op
     if (seen.contains(hash) || seen_controls.contains(control_hash)) {
       if (++tries < kTries) continue;
       throw SpecError(fmt::format("{} has only about {} different items with these settings, and {} were asked for",
-                                  task_name, items.size(), options.num_items));
+                                  task.name, items.size(), task.num_items));
     }
     tries = 0;
     seen.insert(std::move(hash));
     seen_controls.insert(std::move(control_hash));
-    items.push_back(std::move(options.control ? twins.control : twins.item));
+    items.push_back(std::move(task.control ? twins.control : twins.item));
     answers.pop_back();
   }
   return items;

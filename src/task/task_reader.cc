@@ -11,6 +11,7 @@
 #include "catenary/base/hash.h"
 #include "catenary/base/mapped_file.h"
 #include "catenary/base/utf8.h"
+#include "catenary/task/known_task.h"
 #include "task/records.h"
 
 namespace catenary::task {
@@ -174,7 +175,8 @@ void add_to(Hasher& hasher, const std::vector<Item>& items) {
 
 Task read_task(const spec::TaskSpec& spec) {
   Problems problems;
-  Items items = read_items(spec.path, spec.fields, spec.format, problems);
+  Items items = spec.generate ? Items{TaskFormat::kClassification, generate(*spec.generate)}
+                              : read_items(spec.path, spec.fields, spec.format, problems);
   Task task{.items = std::move(items.items), .format = items.format};
   if (spec.exemplars) task.exemplars = read_items(*spec.exemplars, std::nullopt, std::nullopt, problems).items;
   problems.throw_if_any<DataError>();
@@ -182,7 +184,7 @@ Task read_task(const spec::TaskSpec& spec) {
   const auto num_items = std::ssize(task.items);
   if (spec.offset >= num_items) {
     throw DataError(
-        fmt::format("{}: offset {} is beyond the last of {} items", spec.path.string(), spec.offset, num_items));
+        fmt::format("{}: offset {} is beyond the last of {} items", source_of(spec), spec.offset, num_items));
   }
   task.first = spec.offset;
   task.count = std::min(num_items - spec.offset, spec.limit.value_or(num_items));
@@ -192,6 +194,14 @@ Task read_task(const spec::TaskSpec& spec) {
   add_to(hasher, task.exemplars);
   task.fingerprint = hasher.hex();
   return task;
+}
+
+std::string source_of(const spec::TaskSpec& spec) {
+  if (!spec.generate) return spec.path.string();
+  const spec::GeneratedTask& task = *spec.generate;
+  std::string source = fmt::format("{} --n {} --seed {}", task.name, task.num_items, task.seed);
+  for (const auto& [name, value] : task.settings) source += fmt::format(" --{} {}", name, value);
+  return source + (task.control ? " --control" : "");
 }
 
 std::string to_json_line(const Item& item, TaskFormat format) {

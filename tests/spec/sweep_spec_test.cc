@@ -77,7 +77,8 @@ TEST(SweepSpec, conditions_combine_and_know_only_the_keys_of_their_parts) {
     "conditions": [
       {"name": "all", "kind": "instruct+few_shot+cot", "k": 4, "labels": "balanced", "answers": "wrong",
        "exemplars": "in_order", "system": "Be brief.", "chat_template": "own.jinja", "trigger": " Think.",
-       "answer_cue": " Answer:", "answer_end": "!"},
+       "answer_cue": " Answer:", "answer_end": "!",
+       "generation": {"max_new_tokens": 9, "temperature": 0.5, "top_p": 0.9, "seed": 2, "stop": ["\n\n", "Q:"]}},
       {"name": "chat", "kind": "instruct"}]})");
   const SweepSpec spec = read_sweep_spec(path);
   EXPECT_EQ(spec.tasks[0].format, TaskFormat::kAbsoluteLogodds);
@@ -94,7 +95,8 @@ TEST(SweepSpec, conditions_combine_and_know_only_the_keys_of_their_parts) {
   EXPECT_EQ(definition_of(all),
             R"({"kind":"few_shot+cot+instruct","k":4,"seed":0,"exemplars":"in_order","separator":"\n\n",)"
             R"("labels":"balanced","answers":"wrong","system":"Be brief.","trigger":" Think.",)"
-            R"("answer_cue":" Answer:","answer_end":"!"})");
+            R"("answer_cue":" Answer:","answer_end":"!",)"
+            R"("generation":{"max_new_tokens":9,"temperature":0.5,"top_p":0.9,"seed":2,"stop":["\n\n","Q:"]}})");
   EXPECT_EQ(definition_of(spec.conditions[1]), R"({"kind":"instruct"})");
 
   const std::string text = problem_of(R"({"name": "s", "models": [{"name": "m", "path": "m"}],
@@ -113,6 +115,50 @@ TEST(SweepSpec, conditions_combine_and_know_only_the_keys_of_their_parts) {
   EXPECT_THAT(text, HasSubstr("/conditions/3/trigger: unknown key"));
   EXPECT_THAT(text, HasSubstr("/conditions/4/labels: expected one of \"any\", \"balanced\", \"same\""));
   EXPECT_THAT(text, HasSubstr("/conditions/4/system: unknown key"));
+}
+
+TEST(SweepSpec, wrong_generation_is_refused) {
+  const std::string text = problem_of(R"({"name": "s", "models": [{"name": "m", "path": "m"}],
+    "tasks": [{"name": "t", "path": "t"}],
+    "conditions": [{"name": "a", "kind": "cot", "generation": {"max_new_tokens": 0, "temperature": -1, "top_p": 0, "stop": [""]}},
+                   {"name": "b", "kind": "cot", "generation": {"top_p": 1.5, "stop": "x", "k": 3}},
+                   {"name": "c", "kind": "zero_shot", "generation": {}}]})");
+  for (const char* problem : {"/conditions/0/generation/max_new_tokens: expected an integer of at least 1, found 0",
+                              "/conditions/0/generation/temperature: expected a number of at least 0, found -1",
+                              "/conditions/0/generation/top_p: expected a number above 0, at most 1, found 0",
+                              "/conditions/0/generation/stop: expected strings that are not empty",
+                              "/conditions/1/generation/top_p: expected a number above 0, at most 1, found 1.5",
+                              "/conditions/1/generation/stop: expected a list of at least one string",
+                              "/conditions/1/generation/k: unknown key", "/conditions/2/generation: unknown key"}) {
+    EXPECT_THAT(text, HasSubstr(problem));
+  }
+}
+
+TEST(SweepSpec, a_task_can_be_generated) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.write("s.json", R"({"name": "s", "models": [{"name": "m", "path": "m"}], "tasks": [
+      {"generate": "redefine", "n": 200, "seed": 7, "limit": 100},
+      {"generate": "redefine", "n": 200, "control": true, "settings": {"kind": 2, "largest": 50}},
+      {"name": "own", "generate": "neqa", "n": 3}], "conditions": [{"name": "z", "kind": "zero_shot"}]})");
+  const SweepSpec spec = read_sweep_spec(path);
+  ASSERT_EQ(spec.tasks.size(), 3u);
+  EXPECT_EQ(spec.tasks[0].name, "redefine");
+  EXPECT_EQ(spec.tasks[0].generate->num_items, 200);
+  EXPECT_EQ(spec.tasks[0].generate->seed, 7u);
+  EXPECT_EQ(spec.tasks[0].limit, 100);
+  EXPECT_EQ(spec.tasks[1].name, "redefine-control");
+  EXPECT_TRUE(spec.tasks[1].generate->control);
+  EXPECT_EQ(spec.tasks[1].generate->settings, (std::map<std::string, int>{{"kind", 2}, {"largest", 50}}));
+  EXPECT_EQ(spec.tasks[2].name, "own");
+  const std::string text = problem_of(R"({"name": "s", "models": [{"name": "m", "path": "m"}], "tasks": [
+      {"generate": "redefine"}, {"generate": "redefine", "n": 2, "control": 1, "settings": {"kind": "2"}, "path": "x"}],
+      "conditions": [{"name": "z", "kind": "zero_shot"}]})");
+  for (const char* problem :
+       {"/tasks/0/n: missing, expected the number of items", "/tasks/1/name: \"redefine\" is used twice",
+        "/tasks/1/control: expected true or false, found 1",
+        "/tasks/1/settings/kind: expected an integer of at least 0", "/tasks/1/path: unknown key"}) {
+    EXPECT_THAT(text, HasSubstr(problem));
+  }
 }
 
 TEST(SweepSpec, the_command_line_takes_a_kind_or_an_object) {

@@ -49,14 +49,14 @@ TEST(Random, shuffles_every_order_alike) {
 }
 
 TEST(Generate, an_unknown_task_throws_and_names_the_known_ones) {
-  EXPECT_THAT([] { generate("neqb", {.num_items = 1}); },
+  EXPECT_THAT([] { generate({.name = "neqb", .num_items = 1}); },
               ThrowsMessage<SpecError>(HasSubstr("no task is called \"neqb\"; expected one of hindsight-neglect, ")));
 }
 
 TEST(Generate, all_wrong_settings_are_told_at_once) {
   EXPECT_THAT(
       [] {
-        generate("redefine", {.num_items = 1, .settings = {{"kind", 5}, {"shots", 1}}});
+        generate({.name = "redefine", .num_items = 1, .settings = {{"kind", 5}, {"shots", 1}}});
       },
       ThrowsMessage<SpecError>("kind of redefine: expected a whole number from 0 to 4, found 5\n"
                                "redefine has no setting \"shots\""));
@@ -65,7 +65,7 @@ TEST(Generate, all_wrong_settings_are_told_at_once) {
 TEST(Generate, more_items_than_there_are_throws) {
   EXPECT_THAT(
       [] {
-        generate("redefine", {.num_items = 20000, .settings = {{"kind", 2}, {"largest", 9}}});
+        generate({.name = "redefine", .num_items = 20000, .settings = {{"kind", 2}, {"largest", 9}}});
       },
       ThrowsMessage<SpecError>(HasSubstr("different items with these settings, and 20000 were asked for")));
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "catenary/base/error.h"
+#include "catenary/task/known_task.h"
 #include "support/temporary_folder.h"
 #include "task/records.h"
 
@@ -17,6 +18,26 @@ using testing::Not;
 
 std::string problem_of(const std::filesystem::path& path, std::optional<spec::FieldMapping> fields = {}) {
   return test::message_of<DataError>([&] { read_task({.name = "t", .path = path, .fields = fields}); });
+}
+
+TEST(TaskReader, a_generated_task_is_what_the_generator_makes) {
+  const spec::GeneratedTask redefine{
+      .name = "redefine", .num_items = 12, .seed = 7, .control = true, .settings = {{"kind", 2}}};
+  const spec::TaskSpec spec{.name = "t", .generate = redefine, .offset = 2};
+  const Task task = read_task(spec);
+  const std::vector<Item> items = generate(redefine);
+  ASSERT_EQ(task.items.size(), 12u);
+  for (std::size_t i = 0; i < items.size(); ++i) EXPECT_EQ(task.items[i].prompt, items[i].prompt);
+  EXPECT_EQ(task.first, 2);
+  EXPECT_EQ(task.count, 10);
+  EXPECT_EQ(source_of(spec), "redefine --n 12 --seed 7 --kind 2 --control");
+  // A file of the same items is the same task.
+  const test::TemporaryFolder folder;
+  std::string lines;
+  for (const Item& item : items) lines += to_json_line(item, task.format) + "\n";
+  EXPECT_EQ(read_task({.name = "t", .path = folder.write("t.jsonl", lines)}).fingerprint, task.fingerprint);
+  EXPECT_THROW(read_task({.name = "t", .generate = spec::GeneratedTask{.name = "redefined", .num_items = 1}}),
+               SpecError);
 }
 
 TEST(TaskReader, reads_items_and_ignores_further_keys) {

@@ -10,7 +10,6 @@
 #include "catenary/analysis/regression.h"
 #include "catenary/analysis/report.h"
 #include "catenary/spec/sweep_spec.h"
-#include "catenary/task/known_task.h"
 
 namespace catenary::cli {
 
@@ -91,8 +90,7 @@ struct TasksListArgs {
 
 /// catenary tasks generate NAME
 struct TasksGenerateArgs {
-  std::string task;
-  task::GenerateOptions options;
+  spec::GeneratedTask task;
   std::optional<std::filesystem::path> output;  // default: standard output
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,15 +33,34 @@ struct FieldMapping {
   std::string class_prefix = " ";     // goes before each class
 };
 
-/// One task: a file of items (see task/task_reader.h).
+/// Fresh items of a known task (task/known_task.h), made by rule.
+struct GeneratedTask {
+  std::string name;  // of the known task
+  std::int64_t num_items = 0;
+  std::uint64_t seed = 0;
+  bool control = false;                 // the twins: the same items without the trap
+  std::map<std::string, int> settings;  // difficulty parameters; the default where one is missing
+};
+
+/// One task: a file of items (see task/task_reader.h), or generated ones.
 struct TaskSpec {
   std::string name;                                // unique in the sweep
   std::filesystem::path path;                      // absolute once read
+  std::optional<GeneratedTask> generate;           // in place of a file
   std::int64_t offset = 0;                         // first item scored
   std::optional<std::int64_t> limit;               // how many are scored; default: all from `offset`
   std::optional<TaskFormat> format;                // default: what the first item's fields say
   std::optional<std::filesystem::path> exemplars;  // file of exemplars; default: the other items. Absolute once read
   std::optional<FieldMapping> fields;              // of a JSONL file that is not in our form
+};
+
+/// How a model goes on with a prompt by itself.
+struct Generation {
+  std::int64_t max_new_tokens = 256;
+  double temperature = 0;                        // 0: the most likely token each time
+  double top_p = 1;                              // drawn from the fewest tokens whose probabilities add up to this
+  std::uint64_t seed = 0;                        // of what is drawn
+  std::optional<std::vector<std::string>> stop;  // texts that end it; default: the separator of exemplars in plain text
 };
 
 enum class Exemplars { kFixed, kPerItem, kInOrder };
@@ -66,10 +86,11 @@ struct ConditionSpec {
   std::optional<std::string> system;                   // the system prompt
   std::optional<std::filesystem::path> chat_template;  // instead of the checkpoint's own; absolute once read
 
-  // cot: the answer is trigger + reasoning + answer_cue + class + answer_end
+  // cot: the answer is trigger + reasoning + answer_cue + class + answer_end. The cue ends the reasoning, too.
   std::string trigger = " Let's think step by step.";
   std::string answer_cue = " So the answer is";
   std::string answer_end = ".";
+  Generation generation;
 };
 
 enum class DType { kFloat32, kFloat16, kBFloat16 };

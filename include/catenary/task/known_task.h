@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "catenary/spec/sweep_spec.h"
 #include "catenary/task/item.h"
 
 namespace catenary::task {
@@ -43,18 +43,11 @@ struct KnownTask {
 /// In alphabetical order. All of them can be generated.
 const std::vector<KnownTask>& known_tasks();
 
-struct GenerateOptions {
-  std::int64_t num_items = 0;
-  std::uint64_t seed = 0;
-  bool control = false;                 // the twins: the same items without the trap
-  std::map<std::string, int> settings;  // by Setting::name; the default where one is missing
-};
-
 /// Fresh items of a known task, made by rule. Item i of the control file is the twin of item i of the other. Every item
 /// has two classes, and in every eight items the answer is four times the first of them and four times the second.
 /// No two items consist of the same words in another order. The same options give the same items on any machine, and
 /// a larger `num_items` begins with the same ones. Throws SpecError on an unknown task or setting, a value out of
 /// range, or when there are not that many different items.
-std::vector<Item> generate(std::string_view task_name, const GenerateOptions& options);
+std::vector<Item> generate(const spec::GeneratedTask& task);
 
 }  // namespace catenary::task

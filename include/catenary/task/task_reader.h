@@ -21,7 +21,8 @@ struct Task {
   std::vector<Item> exemplars;  // of their own file; empty: the other items serve
 };
 
-/// Reads a task file; docs/tasks.md describes each form. Which one it is follows from the name and what is in it:
+/// Makes the items of a generated task, or reads a task file; docs/tasks.md describes each form. Which one it is
+/// follows from the name and what is in it:
 ///   .csv    the Inverse Scaling Prize's tables; lists of classes in Python's or JSON's notation
 ///   .json   BIG-bench's task.json, or a file of BIG-Bench-Hard
 ///   .txt    BIG-Bench-Hard's chain-of-thought prompts (of use as `exemplars`)
@@ -29,6 +30,9 @@ struct Task {
 /// Keys and columns that are not known are ignored. Throws DataError that lists every problem with file, line or JSON
 /// pointer, and field, or that `offset` lies beyond the last item.
 Task read_task(const spec::TaskSpec& spec);
+
+/// Where a task's items come from: the file, or "redefine --n 200 --seed 7", the options that generate them.
+std::string source_of(const spec::TaskSpec& spec);
 
 /// The item as a line of Catenary's own JSONL, without the line end.
 std::string to_json_line(const Item& item, spec::TaskFormat format);

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "catenary/task/known_task.h"
 #include "catenary/task/task_reader.h"
 #include "cli/exit_code.h"
 #include "cli/light/write_file.h"
@@ -12,7 +13,7 @@ namespace catenary::cli {
 
 int tasks_generate(const TasksGenerateArgs& args) {
   std::string lines;
-  for (const task::Item& item : task::generate(args.task, args.options))
+  for (const task::Item& item : task::generate(args.task))
     lines += to_json_line(item, spec::TaskFormat::kClassification) + '\n';
   if (args.output)
     write_file(*args.output, lines);
