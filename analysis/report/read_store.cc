@@ -18,9 +18,40 @@ std::string reason_for_absence(const store::Reader& store, std::size_t unit_inde
   return all_done ? "damaged or not a number; run the sweep again" : "pending";
 }
 
+std::vector<std::string_view> metrics_of(spec::TaskFormat format, const store::TaskRow& task) {
+  if (format == spec::TaskFormat::kSequenceProb) return {"loss"};
+  if (format != spec::TaskFormat::kNumeric) return {"accuracy", "loss", "log_odds"};
+  const bool has_anchor = std::ranges::any_of(task.items, [](const store::TaskItemRow& item) {
+    return !std::isnan(item.anchor) && item.anchor != item.true_answer;
+  });
+  if (!has_anchor) return {"accuracy", "unparsable", "relative_error"};
+  return {"accuracy", "unparsable", "relative_error", "anchoring"};
+}
+
+// At least the values that metrics_of names, in its order; NaN where the item does not define one.
+std::vector<double> measure_item(spec::TaskFormat format, const store::TaskItemRow& item,
+                                 const spec::ItemScore& score) {
+  if (format == spec::TaskFormat::kNumeric) {
+    const auto metrics = task::measure_number(score.texts.back().text, item.true_answer, item.anchor);
+    return {metrics.accuracy, metrics.estimate ? 0.0 : 1.0, metrics.relative_error, metrics.anchoring};
+  }
+  const auto metrics =
+      task::measure(format, {score.log_likelihoods, score.num_tokens, item.class_num_bytes, item.answer_index});
+  if (format == spec::TaskFormat::kSequenceProb) return {metrics.loss};
+  return {metrics.accuracy, metrics.loss, metrics.log_odds};
+}
+
+double chance_of(spec::TaskFormat format, const store::TaskRow& task) {
+  const bool is_log_odds = format == spec::TaskFormat::kLogodds || format == spec::TaskFormat::kAbsoluteLogodds;
+  std::vector<std::int32_t> num_classes;
+  for (const store::TaskItemRow& item : task.items)
+    num_classes.push_back(static_cast<std::int32_t>(item.class_num_bytes.size()) / (is_log_odds ? 2 : 1));
+  return format == spec::TaskFormat::kNumeric ? 0 : task::random_accuracy(num_classes);
+}
+
 }  // namespace
 
-// A unit gives accuracy, loss and log-odds over its items, or nothing unless all of them are there.
+// A unit gives its format's metrics over its items, or nothing unless all of them are there.
 Table read_store(const std::filesystem::path& path) {
   const store::Reader store(path);
   const store::Layout& layout = store.layout();
@@ -30,53 +61,43 @@ Table read_store(const std::filesystem::path& path) {
     const store::ModelRow& model = layout.models[static_cast<std::size_t>(unit.model_index)];
     const store::TaskRow& task = layout.tasks[static_cast<std::size_t>(unit.task_index)];
     const store::ConditionRow& condition = layout.conditions[static_cast<std::size_t>(unit.condition_index)];
-    Series accuracy{.task = task.name,
-                    .condition = condition.name,
-                    .family = model.family,
-                    .model = model.name,
-                    .metric = describe_metric("accuracy"),
-                    .num_parameters = static_cast<double>(model.num_parameters),
-                    .training_tokens = model.training_tokens,
-                    .training_flops = model.training_flops,
-                    .items = {},
-                    .values = {},
-                    .task_fingerprint = task.fingerprint,
-                    .condition_definition = condition.definition};
-    Series loss = accuracy, log_odds = accuracy;
     const spec::TaskFormat format = spec::parse_task_format(task.format);
-    const bool is_log_odds =
-        format == spec::TaskFormat::kLogodds || format == spec::TaskFormat::kAbsoluteLogodds;  // two prompts an item
-    std::vector<std::int32_t> num_classes;
-    for (const store::TaskItemRow& item : task.items)
-      num_classes.push_back(static_cast<std::int32_t>(item.class_num_bytes.size()) / (is_log_odds ? 2 : 1));
-    accuracy.chance = task::random_accuracy(num_classes);
-    loss.metric = describe_metric("loss");
-    log_odds.metric = describe_metric("log_odds");
-    const auto scores = store.read_unit(u);
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      if (!scores[i]) break;
-      const auto& log_likelihoods = scores[i]->log_likelihoods;
-      if (!std::ranges::all_of(log_likelihoods, [](double x) { return std::isfinite(x); })) break;
-      const auto metrics = task::measure(
-          format, {log_likelihoods, scores[i]->num_tokens, task.items[i].class_num_bytes, task.items[i].answer_index});
-      accuracy.items.push_back(task.items[i].item);
-      accuracy.values.push_back(metrics.accuracy);
-      loss.values.push_back(metrics.loss);
-      log_odds.values.push_back(metrics.log_odds);
+    const Series names{.task = task.name,
+                       .condition = condition.name,
+                       .family = model.family,
+                       .model = model.name,
+                       .num_parameters = static_cast<double>(model.num_parameters),
+                       .training_tokens = model.training_tokens,
+                       .training_flops = model.training_flops,
+                       .task_fingerprint = task.fingerprint,
+                       .condition_definition = condition.definition};
+    std::vector<Series> all;  // by metric
+    for (const std::string_view metric : metrics_of(format, task)) {
+      all.push_back(names);
+      all.back().metric = describe_metric(metric);
     }
-    const bool is_complete = accuracy.values.size() == scores.size();
-    loss.items = log_odds.items = accuracy.items;
-    for (Series* series : {&accuracy, &loss, &log_odds}) {
-      const bool is_defined = std::ranges::none_of(series->values, [](double x) { return std::isnan(x); });
-      if (!is_defined) continue;  // the task's format has no such metric
-      if (is_complete) {
-        summarize(*series);
-      } else {
-        series->items.clear();
-        series->values.clear();
-        series->absence = reason_for_absence(store, u);
+    if (all[0].metric.name == "accuracy") all[0].chance = chance_of(format, task);
+    const auto scores = store.read_unit(u);
+    const bool is_complete = std::ranges::all_of(scores, [](const std::optional<spec::ItemScore>& score) {
+      return score && std::ranges::all_of(score->log_likelihoods, [](double x) { return std::isfinite(x); });
+    });
+    for (std::size_t i = 0; is_complete && i < scores.size(); ++i) {
+      const std::vector<double> values = measure_item(format, task.items[i], *scores[i]);
+      for (std::size_t m = 0; m < all.size(); ++m) {
+        if (std::isnan(values[m])) continue;
+        all[m].items.push_back(task.items[i].item);
+        all[m].values.push_back(values[m]);
       }
-      table.series.push_back(std::move(*series));
+    }
+    for (Series& one : all) {
+      if (!is_complete) {
+        one.absence = reason_for_absence(store, u);
+      } else if (one.values.empty()) {
+        one.absence = "none of its answers could be read as a number";
+      } else {
+        summarize(one);
+      }
+      table.series.push_back(std::move(one));
     }
   }
   return table;

@@ -32,9 +32,10 @@ bool has_word(std::string_view name, std::initializer_list<std::string_view> wor
 
 Metric describe_metric(std::string_view name) {
   Metric metric{.name = std::string(name)};
-  const bool is_lower_better =
-      has_word(name, {"loss", "logloss", "perplexity", "ppl", "error", "wer", "brier", "bits_per_byte", "stereotype"});
-  metric.is_proportion = has_word(name, {"acc", "accuracy", "correct", "exact_match", "pct", "mc1", "pass"});
+  const bool is_lower_better = has_word(name, {"loss", "logloss", "perplexity", "ppl", "error", "wer", "brier",
+                                               "bits_per_byte", "stereotype", "unparsable", "anchoring"});
+  metric.is_proportion =
+      has_word(name, {"acc", "accuracy", "correct", "exact_match", "pct", "mc1", "pass", "unparsable"});
   metric.is_direction_known = is_lower_better || metric.is_proportion ||
                               has_word(name, {"log_odds", "f1", "mcc", "bleu", "rouge", "mc2", "log_likelihood"});
   if (is_lower_better) metric.direction = Direction::kLowerIsBetter;

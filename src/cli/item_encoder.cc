@@ -33,6 +33,18 @@ Tokenizer open_tokenizer(const weights::Checkpoint& checkpoint) {
   return tokenizer;
 }
 
+// A tokenizer that lacks characters drops them.
+void check_distinct(const std::vector<tokenizer::EncodedContinuation>& encoded, const std::vector<std::string>& texts) {
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (encoded[i].tokens != encoded[j].tokens) continue;
+      throw DataError(fmt::format(
+          "the continuations \"{}\" and \"{}\" are the same tokens: the tokenizer lacks what tells them apart",
+          texts[j], texts[i]));
+    }
+  }
+}
+
 std::string without_leading_space(const std::string& text) {
   return text.substr(std::min(text.find_first_not_of(" \t\n\r\f\v"), text.size()));
 }
@@ -57,18 +69,27 @@ std::string render_chat(const task::Prompt& prompt, const spec::ConditionSpec& c
 
 }  // namespace
 
-void check_scorable(const task::Task& task) {
-  if (task.format == spec::TaskFormat::kNumeric) {
-    throw SpecError("a numeric task needs text that the model generates, and Catenary does not generate yet");
-  }
+std::int64_t num_texts(spec::TaskFormat format, const spec::ConditionSpec& condition) {
+  const bool is_log_odds = format == spec::TaskFormat::kLogodds || format == spec::TaskFormat::kAbsoluteLogodds;
+  return (condition.cot ? (is_log_odds ? 2 : 1) : 0) + (format == spec::TaskFormat::kNumeric ? 1 : 0);
 }
 
-void check_scorable(const spec::ConditionSpec& condition) {
-  if (condition.cot) {
-    throw SpecError(fmt::format(
-        "condition \"{}\" has cot, which needs text that the model generates, and Catenary does not generate yet",
-        condition.name));
-  }
+std::int64_t max_generated_tokens(spec::TaskFormat format, const spec::ConditionSpec& condition) {
+  const std::int64_t num_answers = format == spec::TaskFormat::kNumeric ? 1 : 0;
+  return (num_texts(format, condition) - num_answers) * condition.generation.max_new_tokens +
+         num_answers * kMaxAnswerTokens;
+}
+
+std::vector<std::string> stop_texts(const spec::ConditionSpec& condition) {
+  std::vector<std::string> texts = condition.generation.stop.value_or(
+      condition.few_shot && !condition.instruct ? std::vector{condition.separator} : std::vector<std::string>());
+  texts.push_back(without_leading_space(condition.answer_cue));
+  return texts;
+}
+
+void add_reasoning(RenderedPrompt& prompt, std::string_view reasoning, const spec::ConditionSpec& condition) {
+  prompt.context += reasoning;
+  prompt.context += condition.answer_cue;
 }
 
 ChatTemplate get_chat_template(const weights::Checkpoint& checkpoint, const spec::ConditionSpec& condition) {
@@ -122,14 +143,23 @@ const ChatTemplate* ItemEncoder::chat_template(const spec::ConditionSpec& condit
   return condition.instruct ? &chat_templates_.at(condition.chat_template.value_or("")) : nullptr;
 }
 
-std::vector<tokenizer::EncodedContinuation> ItemEncoder::encode(const task::Task& task, std::int64_t item_index,
-                                                                const spec::ConditionSpec& condition) const {
+std::vector<RenderedPrompt> ItemEncoder::render(const task::Task& task, std::int64_t item_index,
+                                                const spec::ConditionSpec& condition) const {
+  return render_item(task, item_index, condition, chat_template(condition));
+}
+
+std::vector<tokenizer::EncodedContinuation> ItemEncoder::encode(std::span<const RenderedPrompt> prompts) const {
   std::vector<tokenizer::EncodedContinuation> all;
-  for (const RenderedPrompt& prompt : render_item(task, item_index, condition, chat_template(condition))) {
+  for (const RenderedPrompt& prompt : prompts) {
     auto encoded = encode_continuations(tokenizer_, prompt.context, prompt.kind, prompt.continuations);
+    check_distinct(encoded, prompt.continuations);
     all.insert(all.end(), std::make_move_iterator(encoded.begin()), std::make_move_iterator(encoded.end()));
   }
   return all;
+}
+
+std::vector<tokenizer::TokenId> ItemEncoder::encode_context(const RenderedPrompt& prompt) const {
+  return tokenizer::encode_context(tokenizer_, prompt.context, prompt.kind);
 }
 
 }  // namespace catenary::cli

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "catenary/spec/sweep_spec.h"
@@ -16,21 +18,30 @@
 
 namespace catenary::cli {
 
-/// These throw SpecError for what has to be generated, which Catenary does not do yet: answers that are numbers, and
-/// reasoning.
-void check_scorable(const task::Task& task);
-void check_scorable(const spec::ConditionSpec& condition);
-
 /// The chat template that a condition uses with a checkpoint: its own, or the one that the condition names. Throws
 /// SpecError if there is neither, DataError if it is malformed.
 tokenizer::ChatTemplate get_chat_template(const weights::Checkpoint& checkpoint, const spec::ConditionSpec& condition);
 
-/// What a model sees of an item: a context, and what is scored after it.
+/// What a model sees of an item: a context, and what is scored after it. With cot the context ends where the reasoning
+/// begins; see add_reasoning. After a numeric item's context nothing is scored: the model writes its answer.
 struct RenderedPrompt {
   std::string context;
   tokenizer::Context kind = tokenizer::Context::kText;
   std::vector<std::string> continuations;
 };
+
+/// Tokens that a numeric item's answer has at most; it is one line, and the most likely token is taken each time.
+inline constexpr std::int64_t kMaxAnswerTokens = 32;
+
+/// The texts that a model writes for an item: with cot its reasoning after each prompt, then a numeric item's answer.
+std::int64_t num_texts(spec::TaskFormat format, const spec::ConditionSpec& condition);
+/// The tokens of all of them, at most.
+std::int64_t max_generated_tokens(spec::TaskFormat format, const spec::ConditionSpec& condition);
+
+/// What ends the reasoning: the answer cue and the condition's own stop texts.
+std::vector<std::string> stop_texts(const spec::ConditionSpec& condition);
+/// Lets the context go on with what the model reasoned and the answer cue.
+void add_reasoning(RenderedPrompt& prompt, std::string_view reasoning, const spec::ConditionSpec& condition);
 
 /// The prompts of an item under a condition; log-odds has two, prompt and other_prompt. `chat_template` is needed with
 /// instruct alone: each exemplar is then a turn of the user and one of the assistant, and the assistant's turns begin
@@ -50,10 +61,15 @@ class ItemEncoder {
   /// nullptr for a condition without instruct.
   const tokenizer::ChatTemplate* chat_template(const spec::ConditionSpec& condition) const;
 
+  /// render_item with the condition's chat template.
+  std::vector<RenderedPrompt> render(const task::Task& task, std::int64_t item_index,
+                                     const spec::ConditionSpec& condition) const;
+
   /// A continuation a class, for log-odds first all after prompt, then all after other_prompt. Throws DataError for an
   /// item that cannot be scored, without naming it; not for one that is too long for the model.
-  std::vector<tokenizer::EncodedContinuation> encode(const task::Task& task, std::int64_t item_index,
-                                                     const spec::ConditionSpec& condition) const;
+  std::vector<tokenizer::EncodedContinuation> encode(std::span<const RenderedPrompt> prompts) const;
+  /// The context alone, for a model to go on with.
+  std::vector<tokenizer::TokenId> encode_context(const RenderedPrompt& prompt) const;
 
  private:
   tokenizer::Tokenizer tokenizer_;

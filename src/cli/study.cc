@@ -7,11 +7,13 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "catenary/base/error.h"
 #include "catenary/base/hash.h"
 #include "catenary/task/metric.h"
 #include "catenary/task/prompt.h"
+#include "catenary/tokenizer/end_tokens.h"
 #include "catenary/tokenizer/tokenizer.h"
 #include "catenary/weights/cost.h"
 #include "cli/item_encoder.h"
@@ -70,12 +72,14 @@ store::ModelRow row_of(const spec::ModelSpec& spec, const weights::Checkpoint& c
 }
 
 std::string unit_id(const store::ModelRow& model, const store::TaskRow& task, const store::ConditionRow& condition,
-                    const std::string& chat_template_fingerprint, const store::Numerics& numerics) {
+                    const std::string& chat_template_fingerprint, const std::vector<tokenizer::TokenId>& end_tokens,
+                    const store::Numerics& numerics) {
   Hasher hasher;
   hasher.add(kScoringVersion).add(model.weights_fingerprint).add(model.tokenizer_fingerprint);
   hasher.add(task.fingerprint).add(task.format);
   hasher.add(static_cast<std::uint64_t>(task.items.front().item)).add(static_cast<std::uint64_t>(task.items.size()));
   hasher.add(condition.definition).add(chat_template_fingerprint);
+  hasher.add(std::as_bytes(std::span(end_tokens)));
   hasher.add(numerics.dtype).add(numerics.device_kind);
   hasher.add(static_cast<std::uint64_t>(numerics.tensor_parallel_size));
   hasher.add(static_cast<std::uint64_t>(numerics.threads_per_rank));
@@ -113,16 +117,12 @@ Study read_study(const std::filesystem::path& path) {
   };
   for (std::size_t i = 0; i < study.spec.tasks.size(); ++i) {
     const char* key = study.spec.tasks[i].generate ? "generate" : "path";
-    attempt(fmt::format("/tasks/{}/{}", i, key), [&] {
-      study.tasks.push_back(task::read_task(study.spec.tasks[i]));
-      check_scorable(study.tasks.back());
-    });
+    attempt(fmt::format("/tasks/{}/{}", i, key), [&] { study.tasks.push_back(task::read_task(study.spec.tasks[i])); });
   }
   const bool tasks_are_good = problems.empty();
   for (std::size_t i = 0; i < study.spec.conditions.size(); ++i) {
     const spec::ConditionSpec& condition = study.spec.conditions[i];
     attempt(fmt::format("/conditions/{}", i), [&] {
-      check_scorable(condition);
       for (const task::Task& task : study.tasks) check_condition(task, condition);
     });
   }
@@ -175,11 +175,18 @@ store::Layout make_layout(const Study& study, const std::vector<ModelFingerprint
     return condition.instruct ? get_chat_template(study.checkpoints[m], condition).fingerprint() : "";
   };
   for (std::size_t m = 0; m < layout.models.size(); ++m) {
+    const auto end_tokens =
+        tokenizer::end_tokens(study.checkpoints[m], tokenizer::Tokenizer::open(study.checkpoints[m]));
     for (std::size_t t = 0; t < layout.tasks.size(); ++t) {
       for (std::size_t c = 0; c < layout.conditions.size(); ++c) {
+        const std::int64_t texts = num_texts(study.tasks[t].format, study.spec.conditions[c]);
+        const std::int64_t bytes =
+            spec::kTextBytesPerToken * max_generated_tokens(study.tasks[t].format, study.spec.conditions[c]);
         layout.units.push_back(
-            {unit_id(layout.models[m], layout.tasks[t], layout.conditions[c], template_fingerprint(m, c), numerics),
-             static_cast<std::int32_t>(m), static_cast<std::int32_t>(t), static_cast<std::int32_t>(c)});
+            {unit_id(layout.models[m], layout.tasks[t], layout.conditions[c], template_fingerprint(m, c),
+                     texts > 0 ? end_tokens : std::vector<tokenizer::TokenId>(), numerics),
+             static_cast<std::int32_t>(m), static_cast<std::int32_t>(t), static_cast<std::int32_t>(c),
+             static_cast<std::int32_t>(texts), texts == 0 ? 0 : static_cast<std::int32_t>(bytes / texts)});
       }
     }
   }

@@ -19,8 +19,8 @@ struct Study {
 };
 
 /// Throws SpecError that lists every problem of the spec or, if it has none, of all files that it names, and what
-/// cannot be run: a format or a condition that needs generated text, a task without the exemplars that a condition asks
-/// for, a chat condition with a model that has no template.
+/// cannot be run: a task without the exemplars that a condition asks for, a chat condition with a model that has no
+/// template.
 Study read_study(const std::filesystem::path& path);
 
 /// What tells a model apart from others.

@@ -11,16 +11,29 @@ namespace catenary::cli {
 TokenCount count_tokens(const ItemEncoder& encoder, const task::Task& task, const spec::ConditionSpec& condition) {
   TokenCount count;
   std::vector<std::vector<tokenizer::TokenId>> all_fed;
+  const auto feed = [&](std::vector<tokenizer::TokenId> tokens) {
+    const auto num_fed = std::ssize(tokens);
+    count.num_tokens += num_fed;
+    count.longest.back() = std::max(count.longest.back(), num_fed);
+    if (all_fed.empty() || all_fed.back() != tokens) all_fed.push_back(std::move(tokens));
+  };
   for (std::int64_t i = task.first; i < task.first + task.count; ++i) {
-    std::int64_t& longest = count.longest.emplace_back(0);
+    count.longest.push_back(0);
+    count.max_generated_tokens += max_generated_tokens(task.format, condition);
     try {
-      for (auto& [tokens, continuation_begin] : encoder.encode(task, i, condition)) {
+      auto prompts = encoder.render(task, i, condition);
+      for (RenderedPrompt& prompt : prompts) {
+        if (!condition.cot) continue;
+        feed(encoder.encode_context(prompt));
+        add_reasoning(prompt, "", condition);
+      }
+      for (const RenderedPrompt& prompt : prompts) {
+        if (prompt.continuations.empty()) feed(encoder.encode_context(prompt));
+      }
+      for (auto& [tokens, continuation_begin] : encoder.encode(prompts)) {
         tokens.pop_back();
-        const auto num_fed = std::ssize(tokens);
         count.num_continuations += 1;
-        count.num_tokens += num_fed;
-        longest = std::max(longest, num_fed);
-        if (all_fed.empty() || all_fed.back() != tokens) all_fed.push_back(std::move(tokens));
+        feed(std::move(tokens));
       }
     } catch (const DataError& e) {
       count.problems.push_back(fmt::format("item {}: {}", i, e.what()));

@@ -13,13 +13,15 @@
 namespace catenary::cli {
 
 /// The tokens of a unit's scored items. A continuation is fed after its context, all but its last token, for nothing
-/// follows that.
+/// follows that. A prompt that the model goes on with is fed whole. What it writes is counted apart, and not in what is
+/// fed after it.
 struct TokenCount {
   std::int64_t num_continuations = 0;
-  std::int64_t num_tokens = 0;           // fed, were each continuation fed by itself
-  std::int64_t num_distinct_tokens = 0;  // fed, were every prefix of the unit fed once: the nodes of its prefix trie
-  std::vector<std::int64_t> longest;     // per item: tokens fed for its longest continuation
-  std::vector<std::string> problems;     // "item 4: …": items that cannot be scored
+  std::int64_t num_tokens = 0;            // fed, were each continuation fed by itself
+  std::int64_t num_distinct_tokens = 0;   // fed, were every prefix of the unit fed once: the nodes of its prefix trie
+  std::int64_t max_generated_tokens = 0;  // written by the model, at most
+  std::vector<std::int64_t> longest;      // per item: tokens fed for its longest continuation
+  std::vector<std::string> problems;      // "item 4: …": items that cannot be scored
 };
 
 TokenCount count_tokens(const ItemEncoder& encoder, const task::Task& task, const spec::ConditionSpec& condition);

@@ -81,8 +81,8 @@ class SideBySide {
     for (const std::string& stop : options.stop) longest_stop_ = std::max(longest_stop_, stop.size());
   }
 
-  // `sequences` sorted by their prompts' tokens.
-  void run(std::vector<Sequence> sequences, model::Prefix& prefix) {
+  // `sequences` sorted by their prompts' tokens. Returns how many tokens were fed.
+  std::int64_t run(std::vector<Sequence> sequences, model::Prefix& prefix) {
     model::PrefixTree tree(prefix.length());
     std::vector<std::int64_t> last_tokens;
     std::int64_t extra_slots = 0;
@@ -106,6 +106,7 @@ class SideBySide {
 
     at::Tensor hidden =
         decoder_.hidden_states(tree, rows, prefix.tokens.empty() ? nullptr : &prefix, extra_slots, kept_);
+    std::int64_t num_tokens_fed = prefix.length() + tree.num_tokens();
     while (true) {
       const at::Tensor logits = decoder_.logits(hidden).cpu().contiguous();
       const auto vocab_size = static_cast<std::size_t>(logits.size(1));
@@ -122,8 +123,9 @@ class SideBySide {
         next.push_back({token, sequence.path});
         going_on.push_back(std::move(sequence));
       }
-      if (going_on.empty()) return;
+      if (going_on.empty()) return num_tokens_fed;
       sequences = std::move(going_on);
+      num_tokens_fed += std::ssize(sequences);
       hidden = decoder_.next_hidden_states(next, kept_);
       row_of.resize(sequences.size());
       std::iota(row_of.begin(), row_of.end(), 0);
@@ -202,10 +204,10 @@ std::vector<TokenId> common_prefix(const std::vector<Sequence>& sequences) {
 
 }  // namespace
 
-std::vector<Generation> generate(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
-                                 std::span<const Prompt> prompts, const GenerationOptions& options) {
+Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
+                     std::span<const Prompt> prompts, const GenerationOptions& options) {
   check_options(options);
-  std::vector<Generation> generations(prompts.size());
+  Generations generations{std::vector<Generation>(prompts.size())};
   std::vector<Sequence> sequences;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::int64_t length = std::ssize(prompts[i].tokens);
@@ -223,7 +225,8 @@ std::vector<Generation> generate(const model::Decoder& decoder, const tokenizer:
           "ask for fewer tokens",
           length, max_tokens));
     }
-    sequences.push_back({&prompts[i], &generations[i], generator_for(options.seed, prompts[i].id), {}, max_tokens});
+    sequences.push_back(
+        {&prompts[i], &generations.items[i], generator_for(options.seed, prompts[i].id), {}, max_tokens});
   }
   std::ranges::stable_sort(
       sequences, {}, [](const Sequence& s) -> const auto& { return s.prompt->tokens; });
@@ -233,7 +236,7 @@ std::vector<Generation> generate(const model::Decoder& decoder, const tokenizer:
     const auto first = sequences.begin() + static_cast<std::ptrdiff_t>(begin);
     std::vector<Sequence> batch(first, first + static_cast<std::ptrdiff_t>(std::min(width, sequences.size() - begin)));
     model::Prefix prefix{common_prefix(batch)};
-    SideBySide(decoder, tokenizer, options).run(std::move(batch), prefix);
+    generations.num_tokens_fed += SideBySide(decoder, tokenizer, options).run(std::move(batch), prefix);
   }
   return generations;
 }

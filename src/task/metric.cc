@@ -75,6 +75,7 @@ ItemMetrics measure_logodds(const ItemRecord& item, bool absolute) {
 
 std::vector<std::int32_t> continuation_bytes(spec::TaskFormat format, const Item& item) {
   std::vector<std::int32_t> num_bytes;
+  if (format == spec::TaskFormat::kNumeric) return num_bytes;
   for (const std::string& text : item.classes) {
     const std::size_t begin = std::min(text.find_first_not_of(" \t\n\r\f\v"), text.size() - 1);
     num_bytes.push_back(static_cast<std::int32_t>(text.size() - begin));
@@ -138,6 +139,15 @@ std::optional<double> parse_number(std::string_view generated) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) return std::nullopt;
   return number;
+}
+
+NumberMetrics measure_number(std::string_view generated, double true_answer, double anchor) {
+  NumberMetrics metrics{.estimate = parse_number(generated)};
+  if (!metrics.estimate) return metrics;
+  metrics.accuracy = *metrics.estimate == true_answer ? 1 : 0;
+  metrics.relative_error = relative_error(*metrics.estimate, true_answer);
+  metrics.anchoring = task::anchoring(*metrics.estimate, true_answer, anchor);
+  return metrics;
 }
 
 double anchoring(double estimate, double true_answer, double anchor) {

@@ -421,10 +421,6 @@ class CommandsTest(unittest.TestCase):
             self.assertNotIn(("sequence", name, "accuracy"), fitted)
         balanced = run("score", model, second, "--threads", 1, "--condition", json.dumps(few_shot))
         self.check(balanced, 0, "guessing has accuracy 0.5")
-        self.check(run("score", model, second, "--condition", "cot"), 2, "Catenary does not generate yet")
-        cot = self.spec("cot.json", conditions=[{"name": "c", "kind": "cot"}])
-        self.check(run("run", cot, "-o", self.folder / "never.h5"), 2, '/conditions/0: condition "c" has cot')
-        self.assertFalse((self.folder / "never.h5").exists())
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ TEST(ItemEncoderReference, tokens_of_smollm2) {
     std::int64_t i = 0;
     for (std::string line; std::getline(lines, line); ++i) {
       const auto expected = nlohmann::json::parse(line);
-      const auto encoded = encoder.encode(task, i, conditions[0]);
+      const auto encoded = encoder.encode(encoder.render(task, i, conditions[0]));
       for (std::size_t c = 0; c < encoded.size(); ++c) {
         auto tokens = expected["prompt_ids"].get<std::vector<tokenizer::TokenId>>();
         EXPECT_EQ(encoded[c].continuation_begin, tokens.size());
@@ -98,7 +98,7 @@ TEST(ItemEncoderReference, tokens_of_smollm2) {
       }
     }
     EXPECT_EQ(i, 100);
-    const auto chat = encoder.encode(task, 0, conditions[1]);
+    const auto chat = encoder.encode(encoder.render(task, 0, conditions[1]));
     const auto begin = encoder.tokenizer().decode(chat[0].tokens);
     EXPECT_TRUE(begin.starts_with("<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n")) << begin;
     EXPECT_TRUE(begin.ends_with("<|im_end|>\n<|im_start|>assistant\n" + task.items[0].classes[0].substr(1))) << begin;

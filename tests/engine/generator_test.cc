@@ -27,7 +27,7 @@ struct Model {
   model::Decoder decoder{checkpoint, spec::DType::kFloat32, at::Device(at::kCPU)};
 
   std::vector<Generation> generate(std::span<const Prompt> prompts, const GenerationOptions& options) const {
-    return engine::generate(decoder, tokenizer, prompts, options);
+    return engine::generate(decoder, tokenizer, prompts, options).items;
   }
 };
 

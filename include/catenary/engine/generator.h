@@ -28,6 +28,11 @@ struct Generation {
   FinishReason finish_reason = FinishReason::kLength;
 };
 
+struct Generations {
+  std::vector<Generation> items;    // one a prompt, in order
+  std::int64_t num_tokens_fed = 0;  // through the model
+};
+
 /// A prompt as token ids, and the number that, with the seed, decides what is drawn for it.
 struct Prompt {
   std::vector<tokenizer::TokenId> tokens;  // at least one
@@ -39,7 +44,7 @@ struct Prompt {
 /// Same prompts and options, same tokens (device kind, dtype and threads being equal). Throws DataError for a prompt
 /// that the model cannot take, and where rotary scaling depends on a sequence's length and a sequence might reach that
 /// length; SpecError for options that make no sense.
-std::vector<Generation> generate(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
-                                 std::span<const Prompt> prompts, const GenerationOptions& options);
+Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
+                     std::span<const Prompt> prompts, const GenerationOptions& options);
 
 }  // namespace catenary::engine

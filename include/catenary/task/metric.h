@@ -21,7 +21,8 @@ struct ItemRecord {
   std::int32_t answer_index = 0;
 };
 
-/// UTF-8 bytes of each continuation of an item, without white space before it: a chat does not show that.
+/// UTF-8 bytes of each continuation of an item, without white space before it: a chat does not show that. A numeric
+/// item has none.
 std::vector<std::int32_t> continuation_bytes(spec::TaskFormat format, const Item& item);
 
 /// What an item's stored quantities say. NaN where the format does not define it. l is the class totals, a the answer.
@@ -59,6 +60,15 @@ double calibration_error(std::span<const double> confidence, std::span<const dou
 /// ends, commas, parentheses and full stops at its end, must be a decimal number. Nothing if it is none: the answer
 /// counts as unparsable.
 std::optional<double> parse_number(std::string_view generated);
+
+/// What a numeric item's generated answer says.
+struct NumberMetrics {
+  std::optional<double> estimate;                   // nothing: unparsable
+  double accuracy = 0;                              // 1 if the estimate is the true answer, else 0, unparsable too
+  double relative_error = ItemMetrics::kUndefined;  // below; NaN where unparsable
+  double anchoring = ItemMetrics::kUndefined;       // below; NaN where unparsable or undefined
+};
+NumberMetrics measure_number(std::string_view generated, double true_answer, double anchor);
 
 /// numeric: how far the estimate was drawn from the truth towards the anchor: (estimate − true) / (anchor − true), 0
 /// not at all, 1 all the way. NaN without an anchor or where it is the true answer (a control item).

@@ -30,4 +30,8 @@ enum class Context {
 std::vector<EncodedContinuation> encode_continuations(const Tokenizer& tokenizer, std::string_view context,
                                                       Context kind, const std::vector<std::string>& continuations);
 
+/// A context alone, for a model to go on with: all of it, white space at its end, too. An empty one becomes BOS or EOS
+/// as above.
+std::vector<TokenId> encode_context(const Tokenizer& tokenizer, std::string_view context, Context kind);
+
 }  // namespace catenary::tokenizer

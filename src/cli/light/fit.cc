@@ -39,11 +39,13 @@ void check_metrics(const std::vector<Ladder>& ladders, const char* option, const
       throw SpecError(fmt::format("{} {}: the source has {}", option, name, fmt::join(known, ", ")));
 }
 
-/// The metrics that the user asked for; else accuracy and loss where the table has them, else all.
+/// The metrics that the user asked for; else accuracy, loss and those of generated numbers where the table has them,
+/// else all.
 void keep_metrics(std::vector<Ladder>& ladders, std::vector<std::string> wanted) {
+  const std::vector<std::string> usual{"accuracy", "loss", "unparsable", "relative_error"};
   const bool has_usual = std::ranges::any_of(
-      ladders, [](const Ladder& ladder) { return ladder.metric.name == "accuracy" || ladder.metric.name == "loss"; });
-  if (wanted.empty() && has_usual) wanted = {"accuracy", "loss"};
+      ladders, [&](const Ladder& ladder) { return std::ranges::count(usual, ladder.metric.name) > 0; });
+  if (wanted.empty() && has_usual) wanted = usual;
   if (wanted.empty()) return;
   std::erase_if(ladders,
                 [&](const Ladder& ladder) { return std::ranges::find(wanted, ladder.metric.name) == wanted.end(); });

@@ -31,7 +31,7 @@ struct PlannedUnit {
 
 // Nothing where there are no classes to guess among.
 std::optional<double> random_accuracy_of(const task::Task& task) {
-  if (task.format == spec::TaskFormat::kSequenceProb) return std::nullopt;
+  if (task.format == spec::TaskFormat::kSequenceProb || task.format == spec::TaskFormat::kNumeric) return std::nullopt;
   std::vector<std::int32_t> num_classes;
   for (std::int64_t i = task.first; i < task.first + task.count; ++i) {
     num_classes.push_back(static_cast<std::int32_t>(task.items[static_cast<std::size_t>(i)].classes.size()));
@@ -86,6 +86,7 @@ void print_json(const Study& study, const std::vector<PlannedUnit>& units) {
                              {"continuations", unit.tokens->num_continuations},
                              {"tokens", unit.tokens->num_tokens},
                              {"distinct_tokens", unit.tokens->num_distinct_tokens},
+                             {"max_generated_tokens", unit.tokens->max_generated_tokens},
                              {"longest_tokens", std::ranges::max(unit.tokens->longest)},
                              {"context_tokens", unit.context_length},
                              {"items_outside_context", unit.items_outside_context},
@@ -96,26 +97,33 @@ void print_json(const Study& study, const std::vector<PlannedUnit>& units) {
 
 void print_text(const PlanArgs& args, const Study& study, const std::vector<PlannedUnit>& units) {
   std::vector<std::vector<std::string>> rows{{"model", "task", "condition", "items", "guess", "tokens", "distinct",
-                                              "shared", "longest", "context", "too long"}};
+                                              "shared", "written", "longest", "context", "too long"}};
+  std::int64_t max_generated_tokens = 0;
   std::int64_t num_tokens = 0;
   std::int64_t num_distinct = 0;
   for (const PlannedUnit& unit : units) {
     const TokenCount& tokens = *unit.tokens;
     num_tokens += tokens.num_tokens;
     num_distinct += tokens.num_distinct_tokens;
+    max_generated_tokens += tokens.max_generated_tokens;
     const double shared = tokens.num_tokens == 0 ? 0
                                                  : 1 - static_cast<double>(tokens.num_distinct_tokens) /
                                                            static_cast<double>(tokens.num_tokens);
     rows.push_back({unit.model->name, unit.task->name, unit.condition->name, std::to_string(tokens.longest.size()),
                     unit.random_accuracy ? fmt::format("{:.2f}", *unit.random_accuracy) : "–",
                     std::to_string(tokens.num_tokens), std::to_string(tokens.num_distinct_tokens),
-                    fmt::format("{:.0f} %", 100 * shared), std::to_string(std::ranges::max(tokens.longest)),
-                    std::to_string(unit.context_length), std::to_string(unit.items_outside_context.size())});
+                    fmt::format("{:.0f} %", 100 * shared),
+                    tokens.max_generated_tokens == 0 ? "–" : fmt::format("≤{}", tokens.max_generated_tokens),
+                    std::to_string(std::ranges::max(tokens.longest)), std::to_string(unit.context_length),
+                    std::to_string(unit.items_outside_context.size())});
   }
   fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n\n{}", printable(args.spec.string()),
              printable(study.spec.name), study.spec.models.size(), study.tasks.size(), study.spec.conditions.size(),
-             text_table(rows, {3, 4, 5, 6, 7, 8, 9, 10}));
+             text_table(rows, {3, 4, 5, 6, 7, 8, 9, 10, 11}));
   fmt::print("\n{} tokens, {} of them distinct within their unit\n", num_tokens, num_distinct);
+  if (max_generated_tokens > 0) {
+    fmt::print("and at most {} tokens that the models write, which are fed, too\n", max_generated_tokens);
+  }
   for (const PlannedUnit& unit : units) {
     const std::string name =
         printable(fmt::format("{} x {} x {}", unit.model->name, unit.task->name, unit.condition->name));

@@ -4,13 +4,17 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
+#include "catenary/engine/generator.h"
 #include "catenary/engine/scorer.h"
 #include "catenary/model/decoder.h"
 #include "catenary/model/memory_plan.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/spec/sweep_spec.h"
+#include "catenary/spec/unit_result.h"
 #include "catenary/task/task_reader.h"
 #include "catenary/weights/checkpoint.h"
 #include "cli/item_encoder.h"
@@ -37,15 +41,31 @@ class LoadedModel {
   LoadedModel(const LoadedModel&) = delete;  // scorer_ refers to decoder_
   LoadedModel& operator=(const LoadedModel&) = delete;
 
-  /// Scores items [first, first + count) of the task file under one of the conditions. Throws DataError that names the
-  /// item if one cannot be scored: too long for the model's context, a token that is not in its vocabulary, a
-  /// log-likelihood that is not finite.
+  /// Scores items [first, first + count) of the task file under one of the conditions. With cot the model reasons
+  /// first, and of a numeric item it writes the answer: what it wrote is in `texts`. What it draws depends on the
+  /// condition's seed and the item's place in the file. Reasoning after which the answer would not fit into the model's
+  /// context is cut at its end. Throws DataError that names the item if one cannot be scored: too long for the model's
+  /// context, a token that is not in its vocabulary, a log-likelihood that is not finite.
   engine::Scores score(const task::Task& task, std::int64_t first, std::int64_t count,
                        const spec::ConditionSpec& condition);
 
  private:
+  struct RangeItem {
+    std::int64_t index;  // in the task file
+    std::vector<RenderedPrompt> prompts;
+    std::vector<spec::GeneratedText> texts;
+  };
+
+  /// Has the model go on after each prompt of each item; the texts are added to the items'. Returns the tokens fed.
+  std::int64_t write_texts(std::span<RangeItem> items, const engine::GenerationOptions& options) const;
+  void add_fitting_reasoning(RenderedPrompt& prompt, std::string& reasoning,
+                             const spec::ConditionSpec& condition) const;
+  std::int64_t num_tokens_to_feed(const RenderedPrompt& prompt) const;
+  engine::Scores score_classes(std::span<const RangeItem> items);
+
   model::MemoryPlan plan_;
   ItemEncoder encoder_;
+  std::vector<tokenizer::TokenId> end_tokens_;
   model::Decoder decoder_;
   engine::Scorer scorer_;
 };

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ class Summary {
   explicit Summary(const task::Task& task) : task_(task) {}
 
   void add(const task::Item& item, const spec::ItemScore& score) {
+    if (task_.format == spec::TaskFormat::kNumeric) {
+      add_number(item, score);
+      return;
+    }
     const auto num_bytes = continuation_bytes(task_.format, item);
     const auto metrics =
         task::measure(task_.format, {score.log_likelihoods, score.num_tokens, num_bytes, item.answer_index});
@@ -45,6 +50,10 @@ class Summary {
   }
 
   void log() const {
+    if (task_.format == spec::TaskFormat::kNumeric) {
+      log_numbers();
+      return;
+    }
     constexpr std::array kNames{"accuracy", "by token",    "by byte",          "loss",
                                 "log-odds", "Brier score", "total probability"};
     std::string text;
@@ -60,9 +69,27 @@ class Summary {
   }
 
  private:
+  void add_number(const task::Item& item, const spec::ItemScore& score) {
+    const auto metrics = task::measure_number(score.texts.back().text, item.true_answer, item.anchor);
+    accuracy_.push_back(metrics.accuracy);
+    if (metrics.estimate) relative_errors_.push_back(metrics.relative_error);
+    if (!std::isnan(metrics.anchoring)) anchoring_.push_back(metrics.anchoring);
+  }
+
+  void log_numbers() const {
+    const auto mean = [](const std::vector<double>& values) {
+      return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+    };
+    std::string text = fmt::format("{} items, numeric, accuracy {:.4g}, {} unparsable", accuracy_.size(),
+                                   mean(accuracy_), accuracy_.size() - relative_errors_.size());
+    if (!relative_errors_.empty()) text += fmt::format(", relative error {:.4g}", mean(relative_errors_));
+    if (!anchoring_.empty()) text += fmt::format(", anchoring {:.4g}", mean(anchoring_));
+    log::info(text);
+  }
+
   const task::Task& task_;
   std::vector<std::int32_t> num_classes_;
-  std::vector<double> accuracy_, confidence_;
+  std::vector<double> accuracy_, confidence_, relative_errors_, anchoring_;
   std::array<double, 7> sums_{};
 };
 
@@ -71,8 +98,6 @@ class Summary {
 int score(const ScoreArgs& args) {
   const task::Task task = task::read_task(args.task);
   model::set_num_threads(threads_per_rank(args.compute.num_threads, nullptr));
-  check_scorable(task);
-  check_scorable(args.condition);
   check_condition(task, args.condition);
   const auto checkpoint = weights::Checkpoint::open(args.model);
   const at::Device device = model::choose_device(args.compute.device, 0);
@@ -87,10 +112,17 @@ int score(const ScoreArgs& args) {
       summary.add(task.items[static_cast<std::size_t>(first) + i], item);
       nlohmann::ordered_json line;
       line["item"] = first + static_cast<std::int64_t>(i);
-      line["class_logprobs"] = item.log_likelihoods;
-      line["n_tokens"] = item.num_tokens;
-      line["greedy"] = nlohmann::ordered_json::array();
-      for (const auto is_greedy : item.is_greedy) line["greedy"].push_back(is_greedy != 0);
+      if (task.format != spec::TaskFormat::kNumeric) {
+        line["class_logprobs"] = item.log_likelihoods;
+        line["n_tokens"] = item.num_tokens;
+        line["greedy"] = nlohmann::ordered_json::array();
+        for (const auto is_greedy : item.is_greedy) line["greedy"].push_back(is_greedy != 0);
+      }
+      for (const auto& written : item.texts) line["texts"].push_back(written.text);
+      if (task.format == spec::TaskFormat::kNumeric) {
+        const auto estimate = task::parse_number(item.texts.back().text);
+        line["estimate"] = estimate ? nlohmann::ordered_json(*estimate) : nlohmann::ordered_json();
+      }
       std::puts(line.dump().c_str());
     }
     if (std::fflush(stdout) != 0) throw Error("standard output cannot be written");
