@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -62,16 +63,21 @@ std::vector<std::size_t> spread(std::size_t count, std::size_t total) {
   return positions;
 }
 
-std::size_t mean_item_bytes(const store::TaskRow& row, const std::vector<task::Item>& items, std::size_t num_units) {
+std::size_t mean_item_bytes(const store::TaskRow& row, const std::vector<task::Item>& items,
+                            const std::vector<spec::WorkUnit>& units) {
   std::size_t num_bytes = 0;
   for (const store::TaskItemRow& item : row.items) {
-    num_bytes += 40 + num_units * (2 + kBytesPerNumber * item.class_num_bytes.size());
+    num_bytes += 40 + units.size() * (2 + kBytesPerNumber * item.class_num_bytes.size());
     if (items.empty()) continue;
     const task::Item& text = items[static_cast<std::size_t>(item.item)];
     num_bytes += std::min(text.prompt.size(), kLongestText) + std::min(text.other_prompt.size(), kLongestText);
     for (const std::string& one : text.classes) num_bytes += std::min(one.size(), kLongestText);
   }
-  return num_bytes / std::max<std::size_t>(1, row.items.size());
+  num_bytes /= std::max<std::size_t>(1, row.items.size());
+  for (const spec::WorkUnit& unit : units)
+    num_bytes += static_cast<std::size_t>(unit.num_texts_per_item) *
+                 std::min(static_cast<std::size_t>(unit.num_bytes_per_text), kLongestText);
+  return num_bytes;
 }
 
 }  // namespace
@@ -84,9 +90,10 @@ std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::siz
   for (std::size_t t = 0; t < layout.tasks.size(); ++t) {
     const store::TaskRow& row = layout.tasks[t];
     FoundTask found = find_task(row, layout.spec_text);
-    const auto num_units = static_cast<std::size_t>(
-        std::ranges::count(layout.units, static_cast<std::int32_t>(t), &spec::WorkUnit::task_index));
-    const std::size_t affordable = max_bytes / layout.tasks.size() / mean_item_bytes(row, found.items, num_units);
+    std::vector<spec::WorkUnit> units;
+    std::ranges::copy_if(layout.units, std::back_inserter(units),
+                         [&](const spec::WorkUnit& unit) { return static_cast<std::size_t>(unit.task_index) == t; });
+    const std::size_t affordable = max_bytes / layout.tasks.size() / mean_item_bytes(row, found.items, units);
     positions.push_back(spread(std::min(row.items.size(), std::max(affordable, kFewestItems)), row.items.size()));
     TaskSample& sample = samples.emplace_back(TaskSample{.task = row.name,
                                                          .format = row.format,
@@ -112,17 +119,19 @@ std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::siz
     SampledScores& scores = samples[t].scores.emplace_back();
     scores.condition = layout.conditions[static_cast<std::size_t>(layout.units[u].condition_index)].name;
     scores.model = layout.models[static_cast<std::size_t>(layout.units[u].model_index)].name;
-    const std::vector<spec::ItemScore> all = store.read_unit(u);
+    const auto all = store.read_unit(u);
     for (const std::size_t i : positions[t]) {
-      const std::vector<double>& values = all[i].log_likelihoods;
-      const bool is_measured =
-          !values.empty() && std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
+      const spec::ItemScore score = all[i].value_or(spec::ItemScore{});
+      const auto& values = score.log_likelihoods;
+      const bool has_answer = !values.empty() && std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
       scores.log_likelihoods.push_back(values);
-      scores.accuracy.push_back(is_measured
-                                    ? task::measure(format, {values, all[i].num_tokens, row.items[i].class_num_bytes,
+      scores.accuracy.push_back(has_answer
+                                    ? task::measure(format, {values, score.num_tokens, row.items[i].class_num_bytes,
                                                              row.items[i].answer_index})
                                           .accuracy
                                     : std::numeric_limits<double>::quiet_NaN());
+      std::vector<std::string>& texts = scores.texts.emplace_back();
+      for (const spec::GeneratedText& text : score.texts) texts.push_back(shortened(text.text));
     }
   }
   return samples;

@@ -21,6 +21,7 @@ struct SampledScores {
   std::string condition, model;
   std::vector<std::vector<double>> log_likelihoods;  // nats, by item and continuation, as the store has them
   std::vector<double> accuracy;                      // 0, 1; NaN where the format has none
+  std::vector<std::vector<std::string>> texts;       // by item: what the model generated
 };
 
 /// Items of one task, evenly spread over it, with what every model says of them.
