@@ -129,6 +129,43 @@ std::vector<RenderedPrompt> render_item(const task::Task& task, std::int64_t ite
   return rendered;
 }
 
+bool fit_context(std::vector<tokenizer::EncodedContinuation>& continuations, std::int64_t context_length,
+                 const spec::ConditionSpec& condition) {
+  bool was_cut = false;
+  for (auto& [tokens, continuation_begin] : continuations) {
+    const std::int64_t num_fed = std::ssize(tokens) - 1;
+    const std::int64_t surplus = num_fed - context_length;
+    if (surplus <= 0) continue;
+    if (condition.too_long == spec::TooLong::kRefuse) {
+      throw DataError(fmt::format(
+          "the prompt with its continuation has {} tokens to feed, and the model's context is {}; with \"too_long\": "
+          "\"truncate_left\" the condition has it cut",
+          num_fed, context_length));
+    }
+    if (surplus >= static_cast<std::int64_t>(continuation_begin)) {
+      throw DataError(fmt::format("the continuation alone has {} tokens, and the model's context is {}",
+                                  tokens.size() - continuation_begin, context_length));
+    }
+    tokens.erase(tokens.begin(), tokens.begin() + surplus);
+    continuation_begin -= static_cast<std::size_t>(surplus);
+    was_cut = true;
+  }
+  return was_cut;
+}
+
+bool fit_prompt(std::vector<tokenizer::TokenId>& tokens, std::int64_t context_length, std::int64_t max_new_tokens,
+                const spec::ConditionSpec& condition) {
+  if (std::ssize(tokens) <= context_length) return false;
+  if (condition.too_long == spec::TooLong::kRefuse) {
+    throw DataError(fmt::format(
+        "the prompt has {} tokens to go on from, and the model's context is {}; with \"too_long\": \"truncate_left\" "
+        "the condition has it cut",
+        tokens.size(), context_length));
+  }
+  tokens.erase(tokens.begin(), tokens.end() - std::max<std::int64_t>(1, context_length - max_new_tokens));
+  return true;
+}
+
 ItemEncoder::ItemEncoder(const weights::Checkpoint& checkpoint, const std::vector<spec::ConditionSpec>& conditions)
     : tokenizer_(open_tokenizer(checkpoint)) {
   for (const spec::ConditionSpec& condition : conditions) {

@@ -50,6 +50,16 @@ std::vector<RenderedPrompt> render_item(const task::Task& task, std::int64_t ite
                                         const spec::ConditionSpec& condition,
                                         const tokenizer::ChatTemplate* chat_template);
 
+/// Cuts tokens off on the left of continuations whose tokens to be fed (all but the last) are more than
+/// `context_length`, if the condition says so, and tells whether there was one. So does lm-evaluation-harness: a BOS
+/// goes first. Throws DataError where the condition says no, or a continuation alone is longer.
+bool fit_context(std::vector<tokenizer::EncodedContinuation>& continuations, std::int64_t context_length,
+                 const spec::ConditionSpec& condition);
+
+/// The same for a prompt that a model goes on with: one that is cut leaves room for the new tokens.
+bool fit_prompt(std::vector<tokenizer::TokenId>& tokens, std::int64_t context_length, std::int64_t max_new_tokens,
+                const spec::ConditionSpec& condition);
+
 /// The tokens that a model is fed for an item: a checkpoint's tokenizer and the chat templates of a sweep's conditions.
 class ItemEncoder {
  public:

@@ -22,8 +22,8 @@ struct Sequence {
   bool shares;
 };
 
-// What all begin with, and no continuation begins in.
-Tokens common_prefix(std::span<const Sequence> sequences) {
+// What all begin with, `max_tokens` of it at most, and no continuation begins in.
+Tokens common_prefix(std::span<const Sequence> sequences, std::int64_t max_tokens) {
   if (sequences.size() < 2) return {};
   Tokens prefix = sequences.front().fed;
   for (const Sequence& sequence : sequences) {
@@ -31,6 +31,7 @@ Tokens common_prefix(std::span<const Sequence> sequences) {
     prefix =
         prefix.first(std::min(num_common_tokens(prefix, sequence.fed), sequence.continuation->continuation_begin - 1));
   }
+  prefix = prefix.first(std::min(prefix.size(), static_cast<std::size_t>(max_tokens)));
   return prefix.size() < kShortestPrefix ? Tokens{} : prefix;
 }
 
@@ -81,7 +82,7 @@ Batches make_batches(std::span<const Request> requests, const weights::ModelConf
   }
 
   Batches result;
-  const Tokens prefix = options.share_prefixes ? common_prefix(sequences) : Tokens{};
+  const Tokens prefix = options.share_prefixes ? common_prefix(sequences, options.max_prefix_tokens) : Tokens{};
   result.prefix.assign(prefix.begin(), prefix.end());
   for (const Sequence& sequence : sequences) {
     const Tokens rest = sequence.fed.subspan(prefix.size());

@@ -1,8 +1,21 @@
 #include "catenary/engine/scorer.h"
 
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include "catenary/base/error.h"
+#include "catenary/base/log.h"
+#include "catenary/model/memory_plan.h"
+
 namespace catenary::engine {
 
 Scores Scorer::score(std::span<const Request> requests) {
+  while (true) {
+    if (auto scores = try_score(requests)) return std::move(*scores);
+  }
+}
+
+std::optional<Scores> Scorer::try_score(std::span<const Request> requests) {
   Scores scores;
   for (const Request& request : requests) {
     const std::size_t num_classes = request.size();
@@ -13,24 +26,50 @@ Scores Scorer::score(std::span<const Request> requests) {
   if (prefix_.tokens != all.prefix) prefix_ = {all.prefix};
   if (prefix_.layers.empty() && !all.batches.empty()) scores.num_tokens_fed += prefix_.length();
   for (const Batch& batch : all.batches) {
-    std::vector<std::int64_t> rows;
-    std::vector<tokenizer::TokenId> tokens;
-    for (const Batch::Target& target : batch.targets) {
-      rows.push_back(target.row);
-      tokens.push_back(target.token);
+    try {
+      add_scores(batch, scores);
+    } catch (const std::exception& e) {
+      if (!model::is_out_of_memory(e)) throw;
+      shrink_batches(batch);
+      return std::nullopt;
     }
-    const auto hidden = decoder_.hidden_states(batch.tree, batch.rows, all.prefix.empty() ? nullptr : &prefix_);
-    const auto token_scores = decoder_.score_next_tokens(hidden, rows, tokens);
-    for (std::size_t i = 0; i < token_scores.size(); ++i) {
-      const Batch::Target& target = batch.targets[i];
-      spec::ItemScore& item = scores.items[target.request_index];
-      item.log_likelihoods[target.class_index] += token_scores[i].log_probability;
-      item.num_tokens[target.class_index] += 1;
-      item.is_greedy[target.class_index] &= static_cast<std::uint8_t>(token_scores[i].is_argmax);
-    }
-    scores.num_tokens_fed += batch.tree.num_tokens();
   }
   return scores;
+}
+
+void Scorer::add_scores(const Batch& batch, Scores& scores) {
+  std::vector<std::int64_t> rows;
+  std::vector<tokenizer::TokenId> tokens;
+  for (const Batch::Target& target : batch.targets) {
+    rows.push_back(target.row);
+    tokens.push_back(target.token);
+  }
+  const auto hidden = decoder_.hidden_states(batch.tree, batch.rows, prefix_.tokens.empty() ? nullptr : &prefix_);
+  const auto token_scores = decoder_.score_next_tokens(hidden, rows, tokens);
+  for (std::size_t i = 0; i < token_scores.size(); ++i) {
+    const Batch::Target& target = batch.targets[i];
+    spec::ItemScore& item = scores.items[target.request_index];
+    item.log_likelihoods[target.class_index] += token_scores[i].log_probability;
+    item.num_tokens[target.class_index] += 1;
+    item.is_greedy[target.class_index] &= static_cast<std::uint8_t>(token_scores[i].is_argmax);
+  }
+  scores.num_tokens_fed += batch.tree.num_tokens();
+}
+
+void Scorer::shrink_batches(const Batch& batch) {
+  const std::int64_t num_tokens = batch.tree.num_tokens();
+  prefix_ = {};
+  ::malloc_trim(0);                        // what the batch had is kept for the next one of its size otherwise
+  if (batch.tree.branches().size() > 1) {  // so half of them leaves a sequence out
+    options_.max_tokens = num_tokens / 2;
+  } else if (batch.tree.prefix_length() > 0) {
+    options_.max_prefix_tokens = 0;
+  } else {
+    throw Error(
+        fmt::format("out of memory: a prompt with its continuation, {} tokens, does not fit even alone", num_tokens));
+  }
+  log::warning(fmt::format("out of memory with {} tokens at a time; going on with {} at most{}", num_tokens,
+                           options_.max_tokens, options_.max_prefix_tokens == 0 ? " and no kept prefix" : ""));
 }
 
 }  // namespace catenary::engine

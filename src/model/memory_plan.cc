@@ -2,12 +2,19 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <dnnl.hpp>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <new>
 #include <string>
+#include <string_view>
 #ifdef CATENARY_WITH_CUDA
 #include <cuda_runtime_api.h>
 #endif
@@ -25,6 +32,7 @@ constexpr std::int64_t kFewestTokens = 256;  // streamed
 struct Needs {
   std::int64_t resident, streamed;  // weights
   std::int64_t per_token;           // hidden states, one layer's keys and values; queries where all are scored
+  std::int64_t per_kept_token;      // keys and values of all layers
   std::int64_t per_pass;            // what a layer makes of the tokens that go through it at a time
 };
 
@@ -47,8 +55,8 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   needs.streamed =
       (2 * std::max(layer, vocabulary_part) + (packs ? std::max(largest_linear, vocabulary_part) : 0)) * bytes;
   const std::int64_t kv_bytes = device.is_cpu() ? 4 : bytes;
-  needs.per_token =
-      2 * c.hidden_size * bytes + (c.num_heads + 2 * c.num_kv_heads) * c.head_dim * kv_bytes + 4 * c.rope.dim + 64;
+  needs.per_token = 2 * c.hidden_size * bytes + qkv * kv_bytes + 4 * c.rope.dim + 64;
+  needs.per_kept_token = c.num_layers * 2 * c.num_kv_heads * c.head_dim * kv_bytes;
   const std::int64_t tokens = tokens_at_a_time(device);
   needs.per_pass =
       tokens * (qkv * (bytes + 4) + 4 * c.hidden_size * bytes + (c.gated_mlp ? 3 : 2) * intermediate * bytes) +
@@ -56,43 +64,83 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   return needs;
 }
 
-// What the control group (version 2) and those above it leave; much where there is no limit.
+constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+
+// Where the two versions of control groups say what they allow, what is taken, and how much of that is page cache which
+// the system would give back.
+struct ControlGroups {
+  std::string_view marker;  // in /proc/self/cgroup, before the group's path
+  std::string_view root, most, taken, cache;
+};
+constexpr std::array kControlGroups{
+    ControlGroups{"0::", "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"},
+    ControlGroups{":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+                  "total_inactive_file"}};
+
+std::int64_t read_number(const std::filesystem::path& path, std::string_view word, std::int64_t otherwise) {
+  std::ifstream file(path);
+  for (std::string found; file >> found;) {
+    std::int64_t number = 0;
+    if (found == word && file >> number) return number;
+  }
+  return otherwise;
+}
+
+std::int64_t power_of_two_below(std::int64_t n) {
+  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(n)));
+}
+
+// What the control group and those above it leave.
 std::int64_t control_group_bytes() {
-  std::int64_t left = std::numeric_limits<std::int64_t>::max();
+  std::int64_t left = kNoLimit;
   std::ifstream file("/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("0::")) continue;
-    const std::filesystem::path root = "/sys/fs/cgroup";
-    for (std::filesystem::path group = line.substr(3);; group = group.parent_path()) {
-      const std::filesystem::path folder = root / group.relative_path();
-      std::int64_t most = 0, taken = 0;  // "max" is no number
-      if (std::ifstream(folder / "memory.max") >> most && std::ifstream(folder / "memory.current") >> taken) {
-        left = std::min(left, std::max<std::int64_t>(0, most - taken));
+    for (const ControlGroups& kind : kControlGroups) {
+      const std::size_t at = line.find(kind.marker);
+      if (at == std::string::npos) continue;
+      for (std::filesystem::path group = line.substr(at + kind.marker.size());; group = group.parent_path()) {
+        const std::filesystem::path folder = kind.root / group.relative_path();
+        std::int64_t most = 0, taken = 0;  // "max" is no number
+        if (std::ifstream(folder / kind.most) >> most && std::ifstream(folder / kind.taken) >> taken) {
+          taken -= read_number(folder / "memory.stat", kind.cache, 0);
+          left = std::min(left, std::max<std::int64_t>(0, most - taken));
+        }
+        if (!group.has_relative_path()) break;
       }
-      if (!group.has_relative_path()) break;
     }
   }
   return left;
 }
 
+// What `ulimit -v` leaves.
+std::int64_t address_space_bytes() {
+  struct rlimit limit {};
+  std::int64_t pages = 0;
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kNoLimit;
+  if (!(std::ifstream("/proc/self/statm") >> pages)) return kNoLimit;
+  return std::max<std::int64_t>(0, static_cast<std::int64_t>(limit.rlim_cur) - pages * ::sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at::Device device,
-                       std::int64_t budget_bytes, std::int64_t min_tokens, std::int64_t max_tokens) {
+                       std::int64_t memory_bytes, std::int64_t max_tokens) {
   const Needs needs = needs_of(config, dtype, device);
-  const auto tokens_beside = [&](std::int64_t weights) {
-    return std::min((budget_bytes - weights - needs.per_pass) / needs.per_token, max_tokens);
+  // Kept tokens may take half of what weights leave, and get what is left.
+  const auto plan_beside = [&](Placement placement, std::int64_t weights) -> MemoryPlan {
+    const std::int64_t room = std::max<std::int64_t>(0, memory_bytes - weights - needs.per_pass);
+    const std::int64_t for_kept = std::min(room / 2, config.context_length() * needs.per_kept_token);
+    const std::int64_t tokens = std::min(power_of_two_below((room - for_kept) / needs.per_token), max_tokens);
+    return {placement, tokens, power_of_two_below((room - tokens * needs.per_token) / needs.per_kept_token)};
   };
-  if (tokens_beside(needs.resident) >= std::min(min_tokens, max_tokens)) {
-    return {Placement::kResident, tokens_beside(needs.resident)};
-  }
-  if (tokens_beside(needs.streamed) >= std::min(kFewestTokens, max_tokens)) {
-    return {Placement::kStreamed, tokens_beside(needs.streamed)};
-  }
+  const MemoryPlan resident = plan_beside(Placement::kResident, needs.resident);
+  if (resident.max_tokens >= std::min(tokens_at_a_time(device), max_tokens)) return resident;
+  const MemoryPlan streamed = plan_beside(Placement::kStreamed, needs.streamed);
+  if (streamed.max_tokens >= std::min(kFewestTokens, max_tokens)) return streamed;
   throw SpecError(fmt::format(
       "{:.0f} MiB of memory are too little: even a layer at a time the model needs {:.0f} MiB",
-      static_cast<double>(budget_bytes) / (1 << 20),
-      static_cast<double>(needs.streamed + needs.per_pass + kFewestTokens * needs.per_token) / (1 << 20) + 1));
+      static_cast<double>(memory_bytes) / (1 << 20),
+      static_cast<double>(needs.streamed + needs.per_pass + 2 * kFewestTokens * needs.per_token) / (1 << 20) + 1));
 }
 
 std::int64_t available_bytes([[maybe_unused]] at::Device device) {
@@ -102,13 +150,16 @@ std::int64_t available_bytes([[maybe_unused]] at::Device device) {
     if (cudaMemGetInfo(&free, &total) == cudaSuccess) return static_cast<std::int64_t>(free);
   }
 #endif
-  std::int64_t available = control_group_bytes();
-  std::ifstream file("/proc/meminfo");
-  for (std::string word; file >> word;) {
-    std::int64_t kilobytes = 0;
-    if (word == "MemAvailable:" && file >> kilobytes) available = std::min(available, kilobytes * 1024);
-  }
-  return available;
+  constexpr std::int64_t kKilobyte = 1024;
+  const std::int64_t kilobytes = read_number("/proc/meminfo", "MemAvailable:", kNoLimit / kKilobyte);
+  return std::min({kilobytes * kKilobyte, control_group_bytes(), address_space_bytes()});
+}
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
+  if (const auto* of_onednn = dynamic_cast<const dnnl::error*>(&error)) return of_onednn->status == dnnl_out_of_memory;
+  // On the host libtorch throws what it throws for everything.
+  return std::string_view(error.what()).find("DefaultCPUAllocator: can't allocate memory") != std::string_view::npos;
 }
 
 }  // namespace catenary::model

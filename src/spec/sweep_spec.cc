@@ -37,6 +37,7 @@ constexpr std::array kExemplars{Word{Exemplars::kFixed, "fixed"}, Word{Exemplars
 constexpr std::array kLabels{Word{ExemplarLabels::kAny, "any"}, Word{ExemplarLabels::kBalanced, "balanced"},
                              Word{ExemplarLabels::kSame, "same"}};
 constexpr std::array kAnswers{Word{ExemplarAnswers::kRight, "right"}, Word{ExemplarAnswers::kWrong, "wrong"}};
+constexpr std::array kTooLong{Word{TooLong::kRefuse, "refuse"}, Word{TooLong::kTruncateLeft, "truncate_left"}};
 enum class ModelKind { kBase, kInstruct };
 constexpr std::array kModelKinds{Word{ModelKind::kBase, "base"}, Word{ModelKind::kInstruct, "instruct"}};
 constexpr std::array kDTypes{Word{DType::kFloat32, "float32"}, Word{DType::kFloat16, "float16"},
@@ -386,6 +387,7 @@ ConditionSpec read_condition(ObjectReader& entry, const Resolve& resolve) {
     condition.answer_end = entry.find_string("answer_end").value_or(condition.answer_end);
     entry.find_object("generation", [&](ObjectReader& object) { condition.generation = read_generation(object); });
   }
+  condition.too_long = entry.to_word("too_long", entry.find("too_long"), kTooLong).value_or(condition.too_long);
   return condition;
 }
 
@@ -458,6 +460,7 @@ std::string definition_of(const ConditionSpec& condition) {
     stored["seed"] = generation.seed;
     if (generation.stop) stored["stop"] = *generation.stop;
   }
+  if (condition.too_long != TooLong::kRefuse) json["too_long"] = word_of<TooLong>(kTooLong, condition.too_long);
   return json.dump();
 }
 

@@ -89,6 +89,7 @@ RangeWriter::RangeWriter(const H5File& file, Tables tables) : tables_(std::move(
   open(owner_rank_, kOwnerRank, num.ranges);
   open(seconds_, kSeconds, num.ranges);
   open(num_tokens_fed_, kNumTokensFed, num.ranges);
+  open(num_items_truncated_, kNumItemsTruncated, num.ranges);
   open(flops_, kFlops, num.ranges);
   open(finished_, kFinished, num.ranges);
   open(error_, kError, num.ranges);
@@ -105,6 +106,7 @@ void RangeWriter::write(std::size_t range_index, const spec::RangeResult& result
                      .owner_rank = owner.rank,
                      .seconds = result.seconds,
                      .num_tokens_fed = result.num_tokens_fed,
+                     .num_items_truncated = std::ranges::count(result.items, true, &spec::ItemScore::is_truncated),
                      .flops = result.flops,
                      .finished = seconds_since_1970()};
   if (!has_failed) {
@@ -129,6 +131,7 @@ void RangeWriter::write(std::size_t range_index, const spec::RangeResult& result
   owner_rank_.write_one(range_index, record.owner_rank);
   seconds_.write_one(range_index, record.seconds);
   num_tokens_fed_.write_one(range_index, record.num_tokens_fed);
+  num_items_truncated_.write_one(range_index, record.num_items_truncated);
   flops_.write_one(range_index, record.flops);
   finished_.write_one(range_index, record.finished);
   record_checksum_.write_one(range_index, store::record_checksum(unit_id, first_item, record));

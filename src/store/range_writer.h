@@ -43,6 +43,7 @@ class RangeWriter {
   Column<std::int32_t> owner_rank_;
   Column<double> seconds_;
   Column<std::int64_t> num_tokens_fed_;
+  Column<std::int64_t> num_items_truncated_;
   Column<double> flops_;
   Column<double> finished_;
   Column<ErrorText> error_;

@@ -134,6 +134,7 @@ void Reader::State::read_ranges() {
   const auto owner_ranks = read(kOwnerRank);
   const auto seconds = read(kSeconds);
   const auto num_tokens_fed = read(kNumTokensFed);
+  const auto num_items_truncated = read(kNumItemsTruncated);
   const auto flops = read(kFlops);
   const auto finished = read(kFinished);
   const auto record_checksums = read(kRecordChecksum);
@@ -149,13 +150,15 @@ void Reader::State::read_ranges() {
                              owner_ranks[i],
                              seconds[i],
                              num_tokens_fed[i],
+                             num_items_truncated[i],
                              flops[i],
                              finished[i]};
     const auto unit = static_cast<std::size_t>(items[i].unit_index);
     const bool is_known = record.state == RangeState::kDone || record.state == RangeState::kFailed;
     if (is_known && record_checksum(layout.units[unit].id, items[i].first_item, record) == record_checksums[i]) {
-      range = {items[i],       record.state,          record.run_index, record.owner_rank,
-               record.seconds, record.num_tokens_fed, record.flops,     record.finished};
+      range = {items[i],       record.state,          record.run_index,           record.owner_rank,
+               record.seconds, record.num_tokens_fed, record.num_items_truncated, record.flops,
+               record.finished};
       if (record.state == RangeState::kFailed && errors[unit].empty()) {
         errors[unit] = text_of(error_column.read(i, 1).front());
         if (errors[unit].empty()) errors[unit] = "failed; the reason was not stored";

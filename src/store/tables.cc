@@ -391,6 +391,7 @@ std::uint32_t record_checksum(const std::string& unit_id, std::int64_t first_ite
   bytes.add_one(record.owner_rank);
   bytes.add_one(record.seconds);
   bytes.add_one(record.num_tokens_fed);
+  bytes.add_one(record.num_items_truncated);
   bytes.add_one(record.flops);
   bytes.add_one(record.finished);
   return bytes.checksum();

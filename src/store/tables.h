@@ -190,6 +190,8 @@ inline constexpr ResultInfo<std::int32_t> kOwnerRank{
 inline constexpr ResultInfo<double> kSeconds{{"ranges/seconds", "s", "wall time of scoring; NaN until done"}, kNaN};
 inline constexpr ResultInfo<std::int64_t> kNumTokensFed{
     {"ranges/num_tokens_fed", "tokens", "tokens that went through the model; -1 until done"}, -1};
+inline constexpr ResultInfo<std::int64_t> kNumItemsTruncated{
+    {"ranges/num_items_truncated", "", "items whose prompt was cut to the model's context; -1 until done"}, -1};
 inline constexpr ResultInfo<double> kFlops{
     {"ranges/flops", "FLOP", "of the model's weights with these tokens, without attention; NaN until done"}, kNaN};
 inline constexpr ResultInfo<double> kFinished{
@@ -233,6 +235,7 @@ void for_each_result_column(const NumResults& num, Visit visit) {
   visit(kOwnerRank, num.ranges);
   visit(kSeconds, num.ranges);
   visit(kNumTokensFed, num.ranges);
+  visit(kNumItemsTruncated, num.ranges);
   visit(kFlops, num.ranges);
   visit(kFinished, num.ranges);
   visit(kError, num.ranges);
@@ -254,6 +257,7 @@ struct RangeRecord {
   std::int32_t owner_rank = -1;
   double seconds = kNaN;
   std::int64_t num_tokens_fed = -1;
+  std::int64_t num_items_truncated = -1;
   double flops = kNaN;
   double finished = kNaN;
 };

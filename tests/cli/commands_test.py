@@ -157,6 +157,29 @@ class CommandsTest(unittest.TestCase):
         self.check(run("run", spec, "-o", store, "--threads", 1), 3, "2 of 20 item ranges to do")
         self.check(run("fit", store), 0, "long zero_shot: without", "failed: ")
 
+    def test_an_item_that_is_too_long_is_cut_on_the_left_where_the_condition_says_so(self):
+        items = [json.loads(line) for line in (DEMO / "tasks" / "recall.jsonl").read_text().splitlines()]
+        words = " ".join(item["prompt"] for item in items[:60]).split(" ")
+        context = json.loads((DEMO / "models" / MODELS[0] / "config.json").read_text())["max_position_embeddings"]
+        self.assertGreater(len(words), context)
+        long, cut = ({**items[60], "prompt": " ".join(part)} for part in (words, words[-context - 1 :]))
+        task = self.write("long.jsonl", "\n".join(map(json.dumps, [long, cut, items[0]])))
+        condition = {"name": "cut", "kind": "zero_shot", "too_long": "truncate_left"}
+        spec = self.spec(tasks=[{"name": "long", "path": str(task)}], conditions=[condition])
+        self.check(run("plan", spec), 0, "2 items do not fit", "will be cut on the left, the first is item 0")
+        store = self.folder / "s.h5"
+        self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 0)
+        self.assertEqual(json.loads(run("status", store, "--json").out)["items_truncated"], 4)  # two of each model
+        self.check(run("status", store), 0, "4 items were cut on the left to fit a model's context")
+
+        model = DEMO / "models" / MODELS[0]
+        self.check(run("score", model, task, "--threads", 1), 2, "item 0: the prompt with its continuation has")
+        result = run("score", model, task, "--threads", 1, "--condition", json.dumps(condition))
+        self.check(result, 0, "2 items were cut on the left")
+        scores = [json.loads(line)["class_logprobs"] for line in result.out.splitlines()]
+        self.assertEqual(scores[0], scores[1])
+        self.assertNotEqual(scores[0], scores[2])
+
     def test_a_damaged_range_is_told_and_computed_again(self):
         store = self.folder / "s.h5"
         self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0)

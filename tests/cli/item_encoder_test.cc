@@ -73,6 +73,26 @@ TEST(ItemEncoder, a_model_without_a_chat_template_is_refused_unless_the_conditio
   EXPECT_EQ(get_chat_template(checkpoint, with_template).source(), "{{ messages[0].content }}");
 }
 
+TEST(FitContext, cuts_as_lm_evaluation_harness_does) {
+  // lm_eval/models/huggingface.py: (context + continuation)[-(max_length + 1):][:-1] is fed.
+  const std::vector<tokenizer::EncodedContinuation> both{{{1, 2, 3, 4, 5, 6}, 4}, {{1, 2, 3, 4, 7}, 4}};
+  auto cut = both;
+  const auto truncates = spec::parse_condition(R"({"kind": "zero_shot", "too_long": "truncate_left"})");
+  EXPECT_FALSE(fit_context(cut, 5, truncates));
+  EXPECT_TRUE(fit_context(cut, 4, truncates));
+  EXPECT_THAT(cut[0].tokens, testing::ElementsAre(2, 3, 4, 5, 6));
+  EXPECT_EQ(cut[0].continuation_begin, 3u);
+  EXPECT_EQ(cut[1].tokens, both[1].tokens);
+  EXPECT_TRUE(fit_context(cut, 2, truncates));
+  EXPECT_THAT(cut[0].tokens, testing::ElementsAre(4, 5, 6));
+  EXPECT_EQ(cut[0].continuation_begin, 1u);
+  EXPECT_THAT(test::message_of<DataError>([&] { fit_context(cut, 1, truncates); }),
+              HasSubstr("the continuation alone has 2 tokens, and the model's context is 1"));
+  cut = both;
+  EXPECT_THAT(test::message_of<DataError>([&] { fit_context(cut, 4, spec::parse_condition("zero_shot")); }),
+              HasSubstr("has 5 tokens to feed, and the model's context is 4"));
+}
+
 // SmolLM2: the tokens are those that Hugging Face's tokenizer gave, and its chat template is found in the GGUF.
 TEST(ItemEncoderReference, tokens_of_smollm2) {
   const std::filesystem::path shared = CATENARY_SHARED_DIR;

@@ -1,11 +1,19 @@
 // Sharing, cutting and keeping prefixes change no log-likelihood.
 #include "catenary/engine/scorer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <random>
+
+#include "catenary/base/error.h"
+#include "support/temporary_folder.h"
 
 namespace catenary::engine {
 namespace {
@@ -83,6 +91,68 @@ INSTANTIATE_TEST_SUITE_P(RandomTries, Sharing,
                                          Shape{"thousand_classes", 0, 1, 10, 1000, 4, 12},
                                          Shape{"one_token_answers", 33, 50, 8, 5, 1, 100}),
                          [](const auto& instance) { return instance.param.name; });
+
+// The process's memory is limited for real; sanitizers reserve too much of it for that.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CATENARY_LIMITED_MEMORY DISABLED_ScorerInLimitedMemory
+#else
+#define CATENARY_LIMITED_MEMORY ScorerInLimitedMemory
+#endif
+
+class CATENARY_LIMITED_MEMORY : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(::getrlimit(RLIMIT_AS, &before_), 0); }
+  void TearDown() override { ASSERT_EQ(::setrlimit(RLIMIT_AS, &before_), 0); }
+
+  // So much more than is taken now.
+  void limit_to(std::uint64_t more_bytes) {
+    ::malloc_trim(0);
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    struct rlimit limit = before_;
+    limit.rlim_cur = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + more_bytes;
+    ASSERT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
+  }
+
+ private:
+  struct rlimit before_ {};
+};
+
+TEST_F(CATENARY_LIMITED_MEMORY, batches_are_halved_until_they_fit) {
+  const model::Decoder decoder(weights::Checkpoint::open(kModels / "demo-174k"), spec::DType::kFloat32,
+                               at::Device(at::kCPU));
+  const auto requests = random_requests({"long", 60, 900, 180, 2, 15, 300});
+  const BatchOptions all_at_once{.max_tokens = 1 << 20};
+  Scorer plentiful(decoder, all_at_once), scarce(decoder, all_at_once);
+  const Scores expected = plentiful.score(requests);
+  limit_to(30 << 20);
+  const Scores actual = scarce.score(requests);
+  TearDown();
+  EXPECT_EQ(plentiful.options().max_tokens, all_at_once.max_tokens);
+  EXPECT_LT(scarce.options().max_tokens, expected.num_tokens_fed / 2);
+  EXPECT_GT(scarce.options().max_tokens, 1024);
+  expect_equal(actual, expected, 1e-5);
+}
+
+TEST_F(CATENARY_LIMITED_MEMORY, a_sequence_that_does_not_fit_alone_is_told) {
+  // A model with a context of a million tokens: hidden states of that many take 256 MB.
+  const test::TemporaryFolder folder;
+  for (const auto& file : std::filesystem::directory_iterator(kModels / "demo-174k")) {
+    std::filesystem::copy(file, folder.path());
+  }
+  std::ifstream config(kModels / "demo-174k/config.json");
+  std::string text{std::istreambuf_iterator(config), {}};
+  const std::string_view context = "\"max_position_embeddings\": 256";
+  folder.write("config.json", text.replace(text.find(context), context.size(), "\"max_position_embeddings\": 1000000"));
+  const model::Decoder decoder(weights::Checkpoint::open(folder.path()), spec::DType::kFloat32, at::Device(at::kCPU));
+  std::vector<std::int32_t> long_context(999'999, 1);
+  const std::vector<Request> requests{{{{1, 2}, 1}, {long_context, 999'998}}};
+  Scorer scorer(decoder, {.max_tokens = 1 << 20});
+  limit_to(128 << 20);
+  const std::string message = test::message_of<Error>([&] { scorer.score(requests); });
+  TearDown();
+  EXPECT_EQ(message, "out of memory: a prompt with its continuation, 999998 tokens, does not fit even alone");
+}
 
 TEST(Scorer, no_requests_no_scores) {
   EXPECT_TRUE(Scorer(decoder()).score({}).items.empty());

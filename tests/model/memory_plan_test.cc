@@ -1,7 +1,11 @@
 #include "catenary/model/memory_plan.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <vector>
 
 #include "catenary/base/error.h"
 #include "support/temporary_folder.h"
@@ -27,16 +31,33 @@ weights::ModelConfig llama_7b() {
 constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 
 MemoryPlan plan(std::int64_t budget) {
-  return plan_memory(llama_7b(), spec::DType::kBFloat16, at::Device(at::kCPU), budget, 1024, 16384);
+  return plan_memory(llama_7b(), spec::DType::kBFloat16, at::Device(at::kCPU), budget, 16384);
 }
 
 TEST(MemoryPlan, what_fits_is_resident_with_as_many_tokens_as_there_is_room_for) {
   EXPECT_EQ(plan(64 * kGiB).placement, Placement::kResident);
   EXPECT_EQ(plan(64 * kGiB).max_tokens, 16384);
-  const MemoryPlan tight = plan(13 * kGiB);
+  const MemoryPlan tight = plan(14 * kGiB);
   EXPECT_EQ(tight.placement, Placement::kResident);
   EXPECT_GE(tight.max_tokens, 1024);
   EXPECT_LT(tight.max_tokens, 16384);
+}
+
+TEST(MemoryPlan, kept_tokens_have_room_beside_weights_and_batch) {
+  // Keys and values of a token: 32 layers of 2 · 4,096 float32, 1 MiB. Of what the weights leave, batches have half.
+  for (const std::int64_t gibibytes : {14, 16, 20, 24}) {
+    const MemoryPlan p = plan(gibibytes * kGiB);
+    const std::int64_t left = gibibytes * kGiB - std::int64_t{6'738'415'616} * 2;
+    EXPECT_LT(p.max_kept_tokens << 20, left) << gibibytes;
+    EXPECT_GT(p.max_kept_tokens << 20, left / 8) << gibibytes;
+  }
+}
+
+TEST(MemoryPlan, a_little_more_or_less_memory_changes_no_batch) {
+  for (std::int64_t mebibytes = 18'000; mebibytes < 18'100; ++mebibytes) {
+    EXPECT_EQ(plan(mebibytes << 20).max_tokens, plan(18'000LL << 20).max_tokens);
+    EXPECT_EQ(plan(mebibytes << 20).max_kept_tokens, plan(18'000LL << 20).max_kept_tokens);
+  }
 }
 
 TEST(MemoryPlan, what_does_not_fit_is_streamed) {
@@ -45,19 +66,35 @@ TEST(MemoryPlan, what_does_not_fit_is_streamed) {
   EXPECT_EQ(plan(2 * kGiB).placement, Placement::kStreamed);
 }
 
-TEST(MemoryPlan, resident_needs_room_for_the_batches_that_will_be) {
-  const auto with_min_tokens = [](std::int64_t tokens) {
-    return plan_memory(llama_7b(), spec::DType::kBFloat16, at::Device(at::kCPU), 13 * kGiB, tokens, 16384).placement;
-  };
-  EXPECT_EQ(with_min_tokens(1024), Placement::kResident);
-  EXPECT_EQ(with_min_tokens(16384), Placement::kStreamed);
-}
-
 TEST(MemoryPlan, too_little_is_refused_with_what_is_needed) {
   const std::string message = test::message_of<SpecError>([] { plan(kGiB / 2); });
   EXPECT_THAT(message, HasSubstr("512 MiB of memory are too little"));
   const double needed = std::stod(message.substr(message.find("needs ") + 6));
   EXPECT_EQ(plan(static_cast<std::int64_t>(needed * (1 << 20))).placement, Placement::kStreamed);
+}
+
+TEST(MemoryPlan, the_limit_of_the_address_space_is_heeded) {
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
+  struct rlimit tight = before;
+  tight.rlim_cur = std::uint64_t{1} << 40;
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &tight), 0);
+  EXPECT_LT(available_bytes(at::Device(at::kCPU)), std::int64_t{1} << 40);
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &before), 0);
+}
+
+TEST(MemoryPlan, a_lack_of_memory_is_told_from_other_errors) {
+  const auto is_lack = [](const auto& f) {
+    try {
+      f();
+    } catch (const std::exception& e) {
+      return is_out_of_memory(e);
+    }
+    return false;
+  };
+  EXPECT_TRUE(is_lack([] { at::empty({std::int64_t{1} << 60}, at::kByte); }));  // no system has an exbibyte
+  EXPECT_TRUE(is_lack([] { std::vector<char>(std::size_t{1} << 60); }));
+  EXPECT_FALSE(is_lack([] { at::empty({2, 3}, at::kByte).view({4}); }));
 }
 
 TEST(MemoryPlan, there_is_memory) {

@@ -79,7 +79,7 @@ TEST(SweepSpec, conditions_combine_and_know_only_the_keys_of_their_parts) {
        "exemplars": "in_order", "system": "Be brief.", "chat_template": "own.jinja", "trigger": " Think.",
        "answer_cue": " Answer:", "answer_end": "!",
        "generation": {"max_new_tokens": 9, "temperature": 0.5, "top_p": 0.9, "seed": 2, "stop": ["\n\n", "Q:"]}},
-      {"name": "chat", "kind": "instruct"}]})");
+      {"name": "chat", "kind": "instruct"}, {"name": "cut", "kind": "zero_shot", "too_long": "truncate_left"}]})");
   const SweepSpec spec = read_sweep_spec(path);
   EXPECT_EQ(spec.tasks[0].format, TaskFormat::kAbsoluteLogodds);
   EXPECT_EQ(spec.tasks[0].exemplars, folder.path() / "cot.txt");
@@ -98,6 +98,8 @@ TEST(SweepSpec, conditions_combine_and_know_only_the_keys_of_their_parts) {
             R"("answer_cue":" Answer:","answer_end":"!",)"
             R"("generation":{"max_new_tokens":9,"temperature":0.5,"top_p":0.9,"seed":2,"stop":["\n\n","Q:"]}})");
   EXPECT_EQ(definition_of(spec.conditions[1]), R"({"kind":"instruct"})");
+  EXPECT_EQ(spec.conditions[1].too_long, TooLong::kRefuse);
+  EXPECT_EQ(definition_of(spec.conditions[2]), R"({"kind":"zero_shot","too_long":"truncate_left"})");
 
   const std::string text = problem_of(R"({"name": "s", "models": [{"name": "m", "path": "m"}],
     "tasks": [{"name": "t", "path": "t", "format": "multiple", "fields": {"prompt": "{{q}}", "answer": 1}}],

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct BatchOptions {
   /// Tokens that go through a layer before the next one begins. They need memory for their hidden states and for one
   /// layer's keys and values.
   std::int64_t max_tokens = 16384;
+  /// A prefix is this long at most: keys and values of all layers are kept for it.
+  std::int64_t max_prefix_tokens = std::numeric_limits<std::int64_t>::max();
   /// Whether requests that begin alike are computed once up to where they part.
   bool share_prefixes = true;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,12 +27,22 @@ class Scorer {
   /// Log-likelihood of each continuation given its context, in nats: the sum over the continuation's tokens of
   /// log p(token | everything before it), log-softmax in float32, sum in float64. Greedy where each token is the
   /// argmax. A log-likelihood that is not finite (weights or activations overflowed) is returned as it is. Same
-  /// requests, same bits (for the same device kind, dtype and number of threads), whatever was scored before. Throws
-  /// DataError for a request that the model cannot take. Source: loglikelihood in EleutherAI/lm-evaluation-harness,
-  /// lm_eval/models/huggingface.py.
+  /// requests, same bits (for the same device kind, dtype, number of threads and options), whatever was scored before.
+  /// Throws DataError for a request that the model cannot take. Where memory does not suffice, batches are halved from
+  /// then on; throws Error where a sequence does not fit even alone. Source: loglikelihood in
+  /// EleutherAI/lm-evaluation-harness, lm_eval/models/huggingface.py.
   Scores score(std::span<const Request> requests);
 
+  /// As they are now: a lack of memory makes batches smaller.
+  const BatchOptions& options() const { return options_; }
+
  private:
+  /// Nothing where memory did not suffice.
+  std::optional<Scores> try_score(std::span<const Request> requests);
+  void add_scores(const Batch& batch, Scores& scores);
+  /// After this batch was too large.
+  void shrink_batches(const Batch& batch);
+
   const model::Decoder& decoder_;
   BatchOptions options_;
   model::Prefix prefix_;

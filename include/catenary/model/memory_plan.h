@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 
 #include "catenary/model/decoder.h"
 
@@ -9,17 +10,22 @@ namespace catenary::model {
 /// How a model runs within some memory.
 struct MemoryPlan {
   Placement placement = Placement::kResident;
-  std::int64_t max_tokens = 0;  // that go through a layer before the next one begins
+  std::int64_t max_tokens = 0;       // that go through a layer before the next one begins
+  std::int64_t max_kept_tokens = 0;  // whose keys and values of all layers are kept: those of a prefix
 };
 
-/// Resident if the weights and a batch of `min_tokens` fit into `budget_bytes`, else streamed; as many tokens as then
-/// fit, `max_tokens` at most. What libtorch itself takes is not counted, nor keys and values of a kept prefix (all
-/// layers of it). Throws SpecError, saying how much is needed, if not even two layers and 256 tokens fit.
+/// Resident if the weights and the tokens that go through a layer at a time fit into `memory_bytes`, else streamed. As
+/// many tokens as then fit, `max_tokens` at most; both numbers are powers of two, for last bits depend on them, and
+/// what happens to be free should seldom change them. What libtorch itself takes is not counted. Throws SpecError,
+/// saying how much is needed, if not even two layers and 256 tokens fit.
 MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at::Device device,
-                       std::int64_t budget_bytes, std::int64_t min_tokens, std::int64_t max_tokens);
+                       std::int64_t memory_bytes, std::int64_t max_tokens);
 
-/// Memory that is free now: the GPU's, or what the system could give without swapping and the process's control group
-/// (a container, a Slurm job) allows.
+/// Memory that is free now: the GPU's, or what the system could give without swapping, and the process's limit
+/// (ulimit -v) and control group (a container, a Slurm job) allow.
 std::int64_t available_bytes(at::Device device);
+
+/// Whether memory, the GPU's or the host's, was refused: each library has its own exception for it.
+bool is_out_of_memory(const std::exception& error);
 
 }  // namespace catenary::model

@@ -66,6 +66,8 @@ struct Generation {
 enum class Exemplars { kFixed, kPerItem, kInOrder };
 enum class ExemplarLabels { kAny, kBalanced, kSame };
 enum class ExemplarAnswers { kRight, kWrong };
+/// What becomes of an item that is longer than a model's context.
+enum class TooLong { kRefuse, kTruncateLeft };
 
 /// One prompt condition. Without few_shot, instruct and cot it is zero-shot; they combine freely.
 struct ConditionSpec {
@@ -73,6 +75,7 @@ struct ConditionSpec {
   bool few_shot = false;  // exemplars before the item
   bool instruct = false;  // rendered by the chat template
   bool cot = false;       // the model reasons before it answers
+  TooLong too_long = TooLong::kRefuse;
 
   // few_shot
   std::int64_t k = 0;                                 // number of exemplars

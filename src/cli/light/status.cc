@@ -29,6 +29,7 @@ struct Summary {
   std::size_t num_damaged = 0;  // ranges marked done whose checksum does not hold; they count as pending
   double seconds = 0;           // of scoring, summed over ranks
   std::int64_t num_tokens_fed = 0;
+  std::int64_t num_items_truncated = 0;
 };
 
 Summary summarise(const store::Reader& store) {
@@ -48,6 +49,7 @@ Summary summarise(const store::Reader& store) {
     if (range.state == store::RangeState::kDone) {
       summary.seconds += range.seconds;
       summary.num_tokens_fed += range.num_tokens_fed;
+      summary.num_items_truncated += range.num_items_truncated;
       continue;
     }
     auto& unit = summary.unit_states[static_cast<std::size_t>(range.range.unit_index)];
@@ -87,6 +89,7 @@ void print_json(const store::Reader& store, const Summary& summary, const std::v
             {"damaged_ranges", summary.num_damaged},
             {"scoring_seconds", summary.seconds},
             {"tokens_fed", summary.num_tokens_fed},
+            {"items_truncated", summary.num_items_truncated},
             {"dtype", layout.numerics.dtype},
             {"device", layout.numerics.device_kind},
             {"threads_per_rank", layout.numerics.threads_per_rank},
@@ -123,6 +126,9 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
   if (summary.seconds > 0) {
     fmt::print("\n{} tokens through the models in {:.1f} s of scoring, {:.1f} items/s a rank\n", summary.num_tokens_fed,
                summary.seconds, static_cast<double>(summary.done.items) / summary.seconds);
+  }
+  if (summary.num_items_truncated > 0) {
+    fmt::print("\n{} items were cut on the left to fit a model's context\n", summary.num_items_truncated);
   }
   for (const FailedUnit& unit : failed) {
     fmt::print("\nfailed: {} x {} x {}\n  {}\n", printable(unit.model), printable(unit.task), printable(unit.condition),

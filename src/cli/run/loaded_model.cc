@@ -17,49 +17,55 @@ namespace catenary::cli {
 
 namespace {
 
-model::MemoryPlan plan(const weights::ModelConfig& config, spec::DType dtype, at::Device device, const Memory& memory) {
+model::MemoryPlan plan(const weights::ModelConfig& config, spec::DType dtype, at::Device device,
+                       std::int64_t memory_bytes) {
   const engine::BatchOptions usual;
-  // What happens to be free must not change how batches are formed, on which last bits depend.
-  const std::int64_t min_tokens = memory.is_budget ? 1024 : usual.max_tokens;
-  auto plan = model::plan_memory(config, dtype, device, memory.bytes, min_tokens, usual.max_tokens);
-  if (!memory.is_budget) plan.max_tokens = usual.max_tokens;
+  const auto plan = model::plan_memory(config, dtype, device, memory_bytes, usual.max_tokens);
+  const double mebibytes = static_cast<double>(memory_bytes) / (1 << 20);
   if (plan.placement == model::Placement::kStreamed) {
-    log::info(fmt::format("the model does not fit into {:.0f} MiB: its layers are read while it computes",
-                          static_cast<double>(memory.bytes) / (1 << 20)));
+    log::info(fmt::format("the model does not fit into {:.0f} MiB: its layers are read while it computes", mebibytes));
+  }
+  if (plan.max_tokens < usual.max_tokens) {
+    log::info(fmt::format("{:.0f} MiB are enough for batches of {} tokens; with {}, last bits may differ", mebibytes,
+                          plan.max_tokens, usual.max_tokens));
   }
   return plan;
 }
 
 }  // namespace
 
-Memory memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device device,
-                      const parallel::Communicator* communicator) {
+std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device device,
+                            const parallel::Communicator* communicator) {
   // Ranks of a host have a GPU each, but share the host's memory.
   const int num_sharing = device.is_cpu() ? num_ranks_at(host_name(), communicator) : 1;
-  if (budget_bytes) return {*budget_bytes, true};
-  return {model::available_bytes(device) / num_sharing, false};
+  // A tenth is left to others: a system that runs out of memory ends processes.
+  const std::int64_t own = budget_bytes.value_or(model::available_bytes(device) / num_sharing / 10 * 9);
+  if (communicator == nullptr) return own;
+  std::int64_t least = own;
+  for (const std::string& bytes : communicator->all_gather(std::to_string(own))) {
+    least = std::min<std::int64_t>(least, std::stoll(bytes));
+  }
+  return least;
 }
 
 LoadedModel::LoadedModel(const weights::Checkpoint& checkpoint, const std::vector<spec::ConditionSpec>& conditions,
-                         spec::DType dtype, at::Device device, const Memory& memory)
-    : plan_(plan(checkpoint.config(), dtype, device, memory)),
+                         spec::DType dtype, at::Device device, std::int64_t memory_bytes)
+    : plan_(plan(checkpoint.config(), dtype, device, memory_bytes)),
       encoder_(checkpoint, conditions),
       end_tokens_(tokenizer::end_tokens(checkpoint, encoder_.tokenizer())),
       decoder_(checkpoint, dtype, device, plan_.placement),
-      scorer_(decoder_, {.max_tokens = plan_.max_tokens}) {}
+      scorer_(decoder_, {.max_tokens = plan_.max_tokens, .max_prefix_tokens = plan_.max_kept_tokens}) {}
 
-std::int64_t LoadedModel::write_texts(std::span<RangeItem> items, const engine::GenerationOptions& options) const {
+std::int64_t LoadedModel::write_texts(std::span<RangeItem> items, const engine::GenerationOptions& options,
+                                      const spec::ConditionSpec& condition) const {
   std::vector<engine::Prompt> prompts;
-  for (const RangeItem& item : items) {
+  for (RangeItem& item : items) {
     for (const RenderedPrompt& prompt : item.prompts) {
       try {
         prompts.push_back({encoder_.encode_context(prompt), static_cast<std::uint64_t>(item.index)});
         decoder_.check_tokens(prompts.back().tokens);
-        const auto num_tokens = std::ssize(prompts.back().tokens);
-        if (num_tokens > decoder_.config().context_length()) {
-          throw DataError(fmt::format("the prompt has {} tokens to go on from, and the model's context is {}",
-                                      num_tokens, decoder_.config().context_length()));
-        }
+        item.is_truncated |=
+            fit_prompt(prompts.back().tokens, decoder_.config().context_length(), options.max_new_tokens, condition);
       } catch (const DataError& e) {
         throw DataError(fmt::format("item {}: {}", item.index, e.what()));
       }
@@ -87,6 +93,7 @@ std::int64_t LoadedModel::num_tokens_to_feed(const RenderedPrompt& prompt) const
 void LoadedModel::add_fitting_reasoning(RenderedPrompt& prompt, std::string& reasoning,
                                         const spec::ConditionSpec& condition) const {
   reasoning.erase(reasoning.find_last_not_of(" \t\n\r\f\v") + 1);  // the cue begins with its own
+  if (condition.too_long == spec::TooLong::kTruncateLeft) return add_reasoning(prompt, reasoning, condition);
   while (true) {
     RenderedPrompt whole = prompt;
     add_reasoning(whole, reasoning, condition);
@@ -103,16 +110,18 @@ void LoadedModel::add_fitting_reasoning(RenderedPrompt& prompt, std::string& rea
 engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, std::int64_t count,
                                   const spec::ConditionSpec& condition) {
   std::vector<RangeItem> items;
-  for (std::int64_t i = first; i < first + count; ++i) items.push_back({i, encoder_.render(task, i, condition), {}});
+  for (std::int64_t i = first; i < first + count; ++i) items.push_back({i, encoder_.render(task, i, condition)});
   std::int64_t num_tokens_fed = 0;
   if (condition.cot) {
     const spec::Generation& generation = condition.generation;
-    num_tokens_fed += write_texts(items, {.max_new_tokens = generation.max_new_tokens,
-                                          .temperature = generation.temperature,
-                                          .top_p = generation.top_p,
-                                          .seed = generation.seed,
-                                          .stop = stop_texts(condition),
-                                          .end_tokens = end_tokens_});
+    num_tokens_fed += write_texts(items,
+                                  {.max_new_tokens = generation.max_new_tokens,
+                                   .temperature = generation.temperature,
+                                   .top_p = generation.top_p,
+                                   .seed = generation.seed,
+                                   .stop = stop_texts(condition),
+                                   .end_tokens = end_tokens_},
+                                  condition);
     for (RangeItem& item : items) {
       for (std::size_t i = 0; i < item.prompts.size(); ++i) {
         add_fitting_reasoning(item.prompts[i], item.texts[i].text, condition);
@@ -123,31 +132,27 @@ engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, st
   if (task.format == spec::TaskFormat::kNumeric) {
     scores.items.resize(items.size());
     num_tokens_fed +=
-        write_texts(items, {.max_new_tokens = kMaxAnswerTokens, .stop = {"\n"}, .end_tokens = end_tokens_});
+        write_texts(items, {.max_new_tokens = kMaxAnswerTokens, .stop = {"\n"}, .end_tokens = end_tokens_}, condition);
   } else {
-    scores = score_classes(items);
+    scores = score_classes(items, condition);
   }
   scores.num_tokens_fed += num_tokens_fed;
-  for (std::size_t i = 0; i < items.size(); ++i) scores.items[i].texts = std::move(items[i].texts);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    scores.items[i].is_truncated = items[i].is_truncated;
+    scores.items[i].texts = std::move(items[i].texts);
+  }
   return scores;
 }
 
-engine::Scores LoadedModel::score_classes(std::span<const RangeItem> items) {
-  const std::int64_t max_tokens = decoder_.config().context_length();
+engine::Scores LoadedModel::score_classes(std::span<RangeItem> items, const spec::ConditionSpec& condition) {
   std::vector<engine::Request> requests;
-  for (const RangeItem& item : items) {
+  for (RangeItem& item : items) {
     try {
       requests.push_back(encoder_.encode(item.prompts));
+      item.is_truncated |= fit_context(requests.back(), decoder_.config().context_length(), condition);
       for (const auto& continuation : requests.back()) decoder_.check_tokens(continuation.tokens);
     } catch (const DataError& e) {
       throw DataError(fmt::format("item {}: {}", item.index, e.what()));
-    }
-    for (const auto& continuation : requests.back()) {
-      const std::int64_t num_fed = std::ssize(continuation.tokens) - 1;
-      if (num_fed <= max_tokens) continue;
-      throw DataError(
-          fmt::format("item {}: the prompt with its continuation has {} tokens to feed, and the model's context is {}",
-                      item.index, num_fed, max_tokens));
     }
   }
   engine::Scores scores = scorer_.score(requests);

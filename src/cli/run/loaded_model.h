@@ -21,23 +21,18 @@
 
 namespace catenary::cli {
 
-/// What a model may take.
-struct Memory {
-  std::int64_t bytes;
-  bool is_budget;  // the user's: batches keep to it, too
-};
-
-/// The user's budget, or the share of what is free on this host for each of its ranks. Collective if there is a
+/// What a model and its batches may take, in bytes: the user's budget, or what is free, where a host's ranks share its
+/// memory; of that the least that any rank has, so that all form the same batches. Collective if there is a
 /// communicator.
-Memory memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device device,
-                      const parallel::Communicator* communicator);
+std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device device,
+                            const parallel::Communicator* communicator);
 
 /// A checkpoint ready to score: tokenizer, chat templates and decoder.
 class LoadedModel {
  public:
   /// Keeps a reference to the checkpoint where the memory that there is asks for streaming.
   LoadedModel(const weights::Checkpoint& checkpoint, const std::vector<spec::ConditionSpec>& conditions,
-              spec::DType dtype, at::Device device, const Memory& memory);
+              spec::DType dtype, at::Device device, std::int64_t memory_bytes);
   LoadedModel(const LoadedModel&) = delete;  // scorer_ refers to decoder_
   LoadedModel& operator=(const LoadedModel&) = delete;
 
@@ -45,7 +40,8 @@ class LoadedModel {
   /// first, and of a numeric item it writes the answer: what it wrote is in `texts`. What it draws depends on the
   /// condition's seed and the item's place in the file. Reasoning after which the answer would not fit into the model's
   /// context is cut at its end. Throws DataError that names the item if one cannot be scored: too long for the model's
-  /// context, a token that is not in its vocabulary, a log-likelihood that is not finite.
+  /// context (unless the condition has it cut), a token that is not in its vocabulary, a log-likelihood that is not
+  /// finite.
   engine::Scores score(const task::Task& task, std::int64_t first, std::int64_t count,
                        const spec::ConditionSpec& condition);
 
@@ -54,14 +50,16 @@ class LoadedModel {
     std::int64_t index;  // in the task file
     std::vector<RenderedPrompt> prompts;
     std::vector<spec::GeneratedText> texts;
+    bool is_truncated = false;
   };
 
   /// Has the model go on after each prompt of each item; the texts are added to the items'. Returns the tokens fed.
-  std::int64_t write_texts(std::span<RangeItem> items, const engine::GenerationOptions& options) const;
+  std::int64_t write_texts(std::span<RangeItem> items, const engine::GenerationOptions& options,
+                           const spec::ConditionSpec& condition) const;
   void add_fitting_reasoning(RenderedPrompt& prompt, std::string& reasoning,
                              const spec::ConditionSpec& condition) const;
   std::int64_t num_tokens_to_feed(const RenderedPrompt& prompt) const;
-  engine::Scores score_classes(std::span<const RangeItem> items);
+  engine::Scores score_classes(std::span<RangeItem> items, const spec::ConditionSpec& condition);
 
   model::MemoryPlan plan_;
   ItemEncoder encoder_;

@@ -113,8 +113,8 @@ double flops_of(const weights::ModelConfig& config, const spec::RangeResult& res
 // Runs the ranges of this rank, keeping the last model loaded.
 class RangeRunner {
  public:
-  RangeRunner(const Study& study, const store::Layout& layout, at::Device device, const Memory& memory)
-      : study_(study), layout_(layout), device_(device), memory_(memory) {}
+  RangeRunner(const Study& study, const store::Layout& layout, at::Device device, std::int64_t memory_bytes)
+      : study_(study), layout_(layout), device_(device), memory_bytes_(memory_bytes) {}
 
   spec::RangeResult run(const spec::ItemRange& range) {
     try {
@@ -145,7 +145,7 @@ class RangeRunner {
       load_problem_ = nullptr;
       try {
         model_.emplace(study_.checkpoints[static_cast<std::size_t>(model_index)], study_.spec.conditions,
-                       study_.spec.dtype, device_, memory_);
+                       study_.spec.dtype, device_, memory_bytes_);
       } catch (...) {
         load_problem_ = std::current_exception();
       }
@@ -157,7 +157,7 @@ class RangeRunner {
   const Study& study_;
   const store::Layout& layout_;
   at::Device device_;
-  Memory memory_;
+  std::int64_t memory_bytes_;
   std::int32_t model_index_ = -1;
   std::optional<LoadedModel> model_;
   std::exception_ptr load_problem_;

@@ -104,11 +104,13 @@ int score(const ScoreArgs& args) {
   LoadedModel model(checkpoint, {args.condition}, args.dtype, device,
                     memory_of_rank(args.compute.memory_budget_bytes, device, nullptr));
   Summary summary(task);
+  std::int64_t num_truncated = 0;
   for (const spec::ItemRange& range : spec::cut_into_ranges(0, task.count)) {
     const std::int64_t first = task.first + range.first_item;
     const engine::Scores scores = model.score(task, first, range.num_items, args.condition);
     for (std::size_t i = 0; i < scores.items.size(); ++i) {
       const spec::ItemScore& item = scores.items[i];
+      if (item.is_truncated) ++num_truncated;
       summary.add(task.items[static_cast<std::size_t>(first) + i], item);
       nlohmann::ordered_json line;
       line["item"] = first + static_cast<std::int64_t>(i);
@@ -126,6 +128,9 @@ int score(const ScoreArgs& args) {
       std::puts(line.dump().c_str());
     }
     if (std::fflush(stdout) != 0) throw Error("standard output cannot be written");
+  }
+  if (num_truncated > 0) {
+    log::warning(fmt::format("{} items were cut on the left to fit the model's context", num_truncated));
   }
   summary.log();
   return kExitDone;
