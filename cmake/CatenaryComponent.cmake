@@ -65,3 +65,16 @@ function(catenary_cpu_kernels name)
   list(FILTER callers EXCLUDE REGEX "/kernels.cc$")
   target_sources(catenary_${name} PRIVATE ${callers})
 endfunction()
+
+# catenary_cuda_kernels(NAME): src/NAME/cuda/, its .cu files for Ampere, Hopper and Blackwell, newer GPUs translating
+# what was made for Hopper.
+function(catenary_cuda_kernels name)
+  file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/cuda/*.cu)
+  add_library(catenary_${name}_cuda OBJECT ${kernels})
+  set_target_properties(catenary_${name}_cuda PROPERTIES CUDA_STANDARD 17 CUDA_RUNTIME_LIBRARY Shared
+    CUDA_ARCHITECTURES "80-real;90;100-real")
+  target_compile_options(catenary_${name}_cuda PRIVATE -Xcompiler=-Wall,-Wextra,-Werror)
+  target_include_directories(catenary_${name}_cuda PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  file(GLOB callers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/cuda/*.cc)
+  target_sources(catenary_${name} PRIVATE ${callers} $<TARGET_OBJECTS:catenary_${name}_cuda>)
+endfunction()

@@ -1,16 +1,18 @@
-// Attention over prefix trees as devices other than the CPU compute it, here on CPU tensors: against the CPU's kernels,
-// which kernels_test.cc compares with float64.
+// Attention over prefix trees as devices other than the CPU compute it, on CPU tensors and on a GPU where there is one:
+// against the CPU's kernels, which kernels_test.cc compares with float64.
 #include "model/attention.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <map>
 #include <set>
 
 #include "model/position.h"
+#include "support/devices.h"
 #include "support/prefix_trees.h"
 
 namespace catenary::model {
@@ -55,9 +57,9 @@ class PlainSegments : public SegmentAttention {
 
 // Trees of all shapes, and lists of their tokens.
 template <typename Function>
-void for_trees(const Function& f) {
+void for_trees(const Function& f, const std::vector<std::int64_t>& prefix_lengths = {0, 1, 40}) {
   std::mt19937 random(7);
-  for (const std::int64_t prefix_length : {0, 1, 40}) {
+  for (const std::int64_t prefix_length : prefix_lengths) {
     for (const auto& [num_sequences, max_length] : std::map<int, int>{{1, 30}, {5, 60}, {40, 8}, {300, 3}}) {
       const PrefixTree tree = test::random_tree(random, prefix_length, num_sequences, max_length);
       const TokenLayout layout = TokenLayout::of(tree);
@@ -147,86 +149,130 @@ TEST(AttentionPlan, who_saw_the_same_keys_meets_them_together) {
   EXPECT_EQ(plan.above.query_begins, (std::vector<std::int32_t>{0, 8, 12, 16}));
 }
 
-// The checkpoints' ways to attend: groups of heads, odd sizes, soft caps, windows, ALiBi.
-class AttentionOfFamilies : public testing::TestWithParam<std::string> {
- protected:
-  const weights::ModelConfig config_ =
-      weights::Checkpoint::open(std::filesystem::path(CATENARY_SOURCE_DIR) / "tests/reference/model" / GetParam())
-          .config();
-  const at::Tensor slopes_ =
-      config_.position == weights::ModelConfig::Position::kAlibi ? alibi_slopes(config_.num_heads) : at::Tensor();
+// How a tiny checkpoint attends: groups of heads, odd sizes, soft caps, windows, ALiBi.
+struct Family {
+  Family(const weights::ModelConfig& config, at::Device device) : config_(config), device_(device) {}
+
+  at::TensorOptions options(at::ScalarType dtype = at::kFloat) const { return at::dtype(dtype).device(device_); }
+
+  std::unique_ptr<Attention> by_aten(std::unique_ptr<SegmentAttention> segments,
+                                     std::int64_t max_scores = std::int64_t{1} << 25) const {
+    return make_aten_attention(config_, device_slopes_, options(), *operations_, std::move(segments), max_scores);
+  }
 
   // Of all tokens of random trees, with keys and values of the prefix already there.
-  double largest_difference(const Attention& attention) {
+  double largest_difference(const Attention& attention, at::ScalarType dtype = at::kFloat,
+                            const std::vector<std::int64_t>& prefix_lengths = {0, 1, 40}) const {
     at::manual_seed(1);
     const auto expected_by = make_cpu_attention(config_, slopes_, at::kFloat);
     double largest = 0;
-    for_trees([&](const PrefixTree& tree, const TokenLayout& layout, const std::vector<std::int64_t>& tokens) {
-      const std::int64_t num_tokens = tree.num_tokens(), prefix_length = tree.prefix_length();
-      const std::int64_t width = (config_.num_heads + 2 * config_.num_kv_heads) * config_.head_dim;
-      const at::Tensor qkv = at::randn({num_tokens, width}), prefix_qkv = at::randn({prefix_length, width});
-      std::vector<std::int64_t> all(static_cast<std::size_t>(num_tokens));
-      std::iota(all.begin(), all.end(), 0);
-      const auto run = [&](const Attention& by, bool slides) {
-        KeyValues key_values = by.make_key_values(prefix_length + num_tokens, nullptr);
-        if (prefix_length > 0) {
-          PrefixTree alone;
-          alone.add(std::vector<std::int32_t>(static_cast<std::size_t>(prefix_length), 1));
-          const TokenLayout prefix_layout = TokenLayout::of(alone);
-          std::vector<std::int64_t> prefix_tokens(static_cast<std::size_t>(prefix_length));
-          std::iota(prefix_tokens.begin(), prefix_tokens.end(), 0);
-          by.store(prefix_qkv, *by.prepare(prefix_layout, prefix_tokens), {}, key_values);
-          const KeyValues prefix = by.first_slots(key_values, prefix_length);
-          key_values = by.make_key_values(prefix_length + num_tokens, &prefix);
-        }
-        const at::Tensor queries = by.store(qkv, *by.prepare(layout, all), {}, key_values);
-        const at::Tensor rows = at::tensor(at::ArrayRef<std::int64_t>(tokens), at::kLong);
-        return by.attend(queries.index_select(0, rows), *by.prepare(layout, tokens), key_values, slides);
-      };
-      for (const bool slides : {false, true}) {
-        const double difference = (run(attention, slides) - run(*expected_by, slides)).abs().max().item<double>();
-        largest = std::max(largest, difference);
-      }
-    });
+    for_trees(
+        [&](const PrefixTree& tree, const TokenLayout& layout, const std::vector<std::int64_t>& tokens) {
+          const std::int64_t num_tokens = tree.num_tokens(), prefix_length = tree.prefix_length();
+          const std::int64_t width = (config_.num_heads + 2 * config_.num_kv_heads) * config_.head_dim;
+          // Rounded, so that both begin with the same numbers.
+          const at::Tensor qkv = at::randn({num_tokens, width}).to(dtype).to(at::kFloat);
+          const at::Tensor prefix_qkv = at::randn({prefix_length, width}).to(dtype).to(at::kFloat);
+          std::vector<std::int64_t> all(static_cast<std::size_t>(num_tokens));
+          std::iota(all.begin(), all.end(), 0);
+          const auto run = [&](const Attention& by, at::TensorOptions to, bool slides) {
+            KeyValues key_values = by.make_key_values(prefix_length + num_tokens, nullptr);
+            if (prefix_length > 0) {
+              PrefixTree alone;
+              alone.add(std::vector<std::int32_t>(static_cast<std::size_t>(prefix_length), 1));
+              const TokenLayout prefix_layout = TokenLayout::of(alone);
+              std::vector<std::int64_t> prefix_tokens(static_cast<std::size_t>(prefix_length));
+              std::iota(prefix_tokens.begin(), prefix_tokens.end(), 0);
+              by.store(prefix_qkv.to(to), *by.prepare(prefix_layout, prefix_tokens), {}, key_values);
+              const KeyValues prefix = by.first_slots(key_values, prefix_length);
+              key_values = by.make_key_values(prefix_length + num_tokens, &prefix);
+            }
+            const at::Tensor queries = by.store(qkv.to(to), *by.prepare(layout, all), {}, key_values);
+            const at::Tensor rows = at::tensor(at::ArrayRef<std::int64_t>(tokens), at::kLong).to(queries.device());
+            return by.attend(queries.index_select(0, rows), *by.prepare(layout, tokens), key_values, slides)
+                .to(at::kFloat)
+                .cpu();
+          };
+          for (const bool slides : {false, true}) {
+            const at::Tensor actual = run(attention, options(dtype), slides),
+                             expected = run(*expected_by, at::kFloat, slides);
+            largest = std::max(largest, (actual - expected).abs().max().item<double>());
+          }
+        },
+        prefix_lengths);
     return largest;
   }
 
-  const Operations operations_;
+  const weights::ModelConfig config_;
+  const at::Device device_;
+  const at::Tensor slopes_ =
+      config_.position == weights::ModelConfig::Position::kAlibi ? alibi_slopes(config_.num_heads) : at::Tensor();
+  const at::Tensor device_slopes_ = slopes_.defined() ? slopes_.to(device_) : slopes_;
+  const std::unique_ptr<Operations> operations_ = make_operations(device_, Kernels::kOwn);
+};
+
+class AttentionOfFamilies : public testing::TestWithParam<at::Device> {
+ protected:
+  template <typename Function>
+  static void for_families(const Function& f) {
+    const std::filesystem::path folder = std::filesystem::path(CATENARY_SOURCE_DIR) / "tests/reference/model";
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (!entry.is_directory()) continue;
+      SCOPED_TRACE(entry.path().filename().string());
+      f(Family(weights::Checkpoint::open(entry.path()).config(), GetParam()));
+    }
+  }
+
+  static void expect_right(const Family& family, const std::vector<std::int64_t>& prefix_lengths) {
+    for (const auto& [dtype, bound] :
+         std::vector<std::pair<at::ScalarType, double>>{{at::kFloat, 1e-5}, {at::kHalf, 4e-3}, {at::kBFloat16, 3e-2}}) {
+      const auto best = make_attention(family.config_, family.device_slopes_, family.options(dtype),
+                                       *family.operations_, Kernels::kOwn);
+      EXPECT_LT(family.largest_difference(*best, dtype, prefix_lengths), bound) << dtype;
+    }
+  }
 };
 
 TEST_P(AttentionOfFamilies, matrix_products_a_branch_at_a_time) {
-  const auto whole = make_aten_attention(config_, slopes_, at::kFloat, operations_, nullptr);
-  EXPECT_LT(largest_difference(*whole), 1e-5);
+  for_families([](const Family& family) { EXPECT_LT(family.largest_difference(*family.by_aten(nullptr)), 1e-5); });
 }
 
 TEST_P(AttentionOfFamilies, matrix_products_of_few_scores) {
-  const auto pieces = make_aten_attention(config_, slopes_, at::kFloat, operations_, nullptr, /*max_scores=*/500);
-  EXPECT_LT(largest_difference(*pieces), 1e-5);
+  for_families([](const Family& family) {
+    EXPECT_LT(family.largest_difference(*family.by_aten(nullptr, /*max_scores=*/500)), 1e-5);
+  });
 }
 
 TEST_P(AttentionOfFamilies, segments_merged_by_their_log_sum_exp) {
-  for (const std::int64_t max_queries : {kNoLimit, std::int64_t{5}}) {
-    const auto merged =
-        make_aten_attention(config_, slopes_, at::kFloat, operations_, std::make_unique<PlainSegments>(max_queries));
-    EXPECT_LT(largest_difference(*merged), 1e-5);
+  for_families([](const Family& family) {
+    for (const std::int64_t max_queries : {kNoLimit, std::int64_t{5}}) {
+      const auto merged = family.by_aten(std::make_unique<PlainSegments>(max_queries));
+      EXPECT_LT(family.largest_difference(*merged), 1e-5);
+    }
+  });
+}
+
+TEST_P(AttentionOfFamilies, the_best_of_the_device) {
+  for_families([](const Family& family) { expect_right(family, {0, 1, 40}); });
+}
+
+// Real models' heads, and prefixes of several tiles.
+TEST_P(AttentionOfFamilies, large_heads_and_long_prefixes) {
+  weights::ModelConfig config;
+  config.num_heads = 4;
+  for (const std::int64_t head_dim : {64, 80, 128, 256, 320}) {
+    for (const std::int64_t num_kv_heads : {1, 2, 4}) {
+      config.head_dim = head_dim;
+      config.num_kv_heads = num_kv_heads;
+      config.attention_scale = 1 / std::sqrt(static_cast<double>(head_dim));
+      SCOPED_TRACE(head_dim);
+      expect_right(Family(config, GetParam()), {300});
+    }
   }
 }
 
-std::vector<std::string> families() {
-  std::vector<std::string> names;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(CATENARY_SOURCE_DIR) / "tests/reference/model")) {
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Tiny, AttentionOfFamilies, testing::ValuesIn(families()), [](const auto& instance) {
-  std::string name = instance.param;
-  std::ranges::replace(name, '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, AttentionOfFamilies, testing::ValuesIn(test::devices()),
+                         [](const auto& instance) { return test::test_name("on", instance.param); });
 
 }  // namespace
 }  // namespace catenary::model

@@ -1,5 +1,5 @@
-// Every family's logits and parameter counts against Hugging Face transformers in float32, through whole checkpoints:
-// tests/reference/model/make_checkpoints.py makes them.
+// Every family's logits and parameter counts against Hugging Face transformers in float32, through whole checkpoints,
+// on the CPU and on a GPU where there is one: tests/reference/model/make_checkpoints.py makes them.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +10,7 @@
 #include <set>
 
 #include "catenary/model/decoder.h"
+#include "support/devices.h"
 
 namespace catenary::model {
 namespace {
@@ -61,21 +62,23 @@ Expected read_expected(const fs::path& folder) {
   return expected;
 }
 
-class Families : public testing::TestWithParam<std::string> {
+class Families : public testing::TestWithParam<std::tuple<std::string, at::Device>> {
  protected:
-  const fs::path folder_ = kFolder / GetParam();
+  const std::string name_ = std::get<0>(GetParam());
+  const at::Device device_ = std::get<1>(GetParam());
+  const fs::path folder_ = kFolder / name_;
   const weights::Checkpoint checkpoint_ = weights::Checkpoint::open(folder_);
   const Expected expected_ = read_expected(folder_);
 
   double max_difference(const at::Tensor& logits, const at::Tensor& expected) const {
-    return (logits - expected).abs().max().item<double>();
+    return (logits.cpu() - expected).abs().max().item<double>();
   }
 
   double max_difference(spec::DType dtype) const { return max_difference(checkpoint_, dtype); }
 
   double max_difference(const weights::Checkpoint& checkpoint, spec::DType dtype,
                         Kernels kernels = Kernels::kOwn) const {
-    const Decoder decoder(checkpoint, dtype, at::Device(at::kCPU), Placement::kResident, kernels);
+    const Decoder decoder(checkpoint, dtype, device_, Placement::kResident, kernels);
     PrefixTree tree;
     std::vector<std::int64_t> rows;
     for (const auto& sequence : expected_.sequences) {
@@ -93,11 +96,11 @@ class Families : public testing::TestWithParam<std::string> {
 TEST_P(Families, logits_agree_with_transformers) {
   const double float32 = max_difference(spec::DType::kFloat32), float16 = max_difference(spec::DType::kFloat16),
                bfloat16 = max_difference(spec::DType::kBFloat16);
-  std::printf("%-22s max |difference| of logits: float32 %.1e, float16 %.1e, bfloat16 %.1e\n", GetParam().c_str(),
-              float32, float16, bfloat16);
+  std::printf("%-22s %s, max |difference| of logits: float32 %.1e, float16 %.1e, bfloat16 %.1e\n", name_.c_str(),
+              device_.str().c_str(), float32, float16, bfloat16);
   EXPECT_LT(float32, 1e-4);
-  EXPECT_LT(float16, 4e-3);  // an eighth of bfloat16's: three bits more
-  EXPECT_LT(bfloat16, 3e-2);
+  EXPECT_LT(float16, device_.is_cpu() ? 4e-3 : 1e-2);  // an eighth of bfloat16's: three bits more
+  EXPECT_LT(bfloat16, device_.is_cpu() ? 3e-2 : 6e-2);
 }
 
 // What other devices do where they have no kernels of ours.
@@ -109,7 +112,7 @@ TEST_P(Families, logits_by_libtorch_alone_agree_with_transformers) {
 
 // The first sequence in pieces: as a branch that leaves another one, and after a prefix that was read before.
 TEST_P(Families, shared_prefixes_change_nothing) {
-  const Decoder decoder(checkpoint_, spec::DType::kFloat32, at::Device(at::kCPU));
+  const Decoder decoder(checkpoint_, spec::DType::kFloat32, device_);
   const auto& sequence = expected_.sequences.front();
   const std::int64_t length = std::ssize(sequence);
   if (decoder.config().position_depends_on_length(length)) GTEST_SKIP() << "its positions depend on the length";
@@ -137,7 +140,7 @@ TEST_P(Families, shared_prefixes_change_nothing) {
 
 // The rest of the first sequence token by token, as generation does, in company of another sequence.
 TEST_P(Families, tokens_that_follow_what_is_kept) {
-  const Decoder decoder(checkpoint_, spec::DType::kFloat32, at::Device(at::kCPU));
+  const Decoder decoder(checkpoint_, spec::DType::kFloat32, device_);
   const auto& sequence = expected_.sequences.front();
   const std::int64_t length = std::ssize(sequence), cut = length / 3;
   if (decoder.config().position_depends_on_length(length)) GTEST_SKIP() << "its positions depend on the length";
@@ -159,8 +162,8 @@ TEST_P(Families, tokens_that_follow_what_is_kept) {
 
 TEST_P(Families, layers_read_when_they_are_needed_give_the_same_bits) {
   for (const auto dtype : {spec::DType::kFloat32, spec::DType::kBFloat16, spec::DType::kFloat16}) {
-    const Decoder resident(checkpoint_, dtype, at::Device(at::kCPU));
-    const Decoder streamed(checkpoint_, dtype, at::Device(at::kCPU), Placement::kStreamed);
+    const Decoder resident(checkpoint_, dtype, device_);
+    const Decoder streamed(checkpoint_, dtype, device_, Placement::kStreamed);
     PrefixTree tree;
     const auto rows = tree.add(expected_.sequences.front());
     const at::Tensor hidden = resident.hidden_states(tree, rows);
@@ -179,13 +182,12 @@ TEST_P(Families, parameters_are_as_many_as_transformers_counts) {
   EXPECT_EQ(checkpoint_.num_parameters(), expected_.num_parameters);
 }
 
-std::string test_name(const testing::TestParamInfo<std::string>& instance) {
-  std::string name = instance.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
+std::string test_name(const testing::TestParamInfo<std::tuple<std::string, at::Device>>& instance) {
+  return test::test_name(std::get<0>(instance.param), std::get<1>(instance.param));
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, Families, testing::ValuesIn(names()), test_name);
+INSTANTIATE_TEST_SUITE_P(Tiny, Families,
+                         testing::Combine(testing::ValuesIn(names()), testing::ValuesIn(test::devices())), test_name);
 
 // The same weights as llama.cpp's converter stores them: tests/reference/model/make_gguf.py.
 class GgufFamilies : public Families {};
@@ -194,11 +196,14 @@ TEST_P(GgufFamilies, logits_agree_with_transformers) {
   const auto gguf = weights::Checkpoint::open(folder_ / "model.gguf");
   EXPECT_EQ(gguf.num_parameters(), expected_.num_parameters);
   const double difference = max_difference(gguf, spec::DType::kFloat32);
-  std::printf("%-22s max |difference| of logits: float32 %.1e from GGUF\n", GetParam().c_str(), difference);
+  std::printf("%-22s max |difference| of logits: float32 %.1e from GGUF\n", name_.c_str(), difference);
   EXPECT_LT(difference, 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, GgufFamilies, testing::ValuesIn(names("model.gguf")), test_name);
+INSTANTIATE_TEST_SUITE_P(Tiny, GgufFamilies,
+                         testing::Combine(testing::ValuesIn(names("model.gguf")),
+                                          testing::Values(at::Device(at::kCPU))),
+                         test_name);
 
 TEST(FamilyConfigs, no_two_read_alike) {
   std::set<std::string> texts;
