@@ -73,8 +73,24 @@ void add_run(CLI::App& app, RunArgs& args) {
   app.add_option("SWEEP", args.spec, "The sweep spec (.json)")->required();
   app.add_option("-o,--output", args.store, "The store to write, or to go on with (.h5)")->required();
   add_compute_options(app, args.compute);
+  app.add_option(
+      "--reuse", args.writing.reuse,
+      "Stores of earlier sweeps (repeat the option): what they hold of the same weights, items, condition and "
+      "numerics is taken over");
+  app.add_option_function<std::string>(
+         "--durability",
+         [&args](const std::string& word) {
+           args.writing.durability = word == "none"  ? store::Durability::kNone
+                                     : word == "end" ? store::Durability::kEnd
+                                                     : store::Durability::kRange;
+         },
+         "When results are synced to the disk, against loss of power: none, end (of the run; the default) or range "
+         "(each "
+         "range's values before it counts as done)")
+      ->check(CLI::IsMember({"none", "end", "range"}));
   app.footer(
-      "Scores every model x task x condition of the spec. If the store is there already, goes on with it.\n\n"
+      "Scores every model x task x condition of the spec. If the store is there already, goes on with it; a spec with\n"
+      "more models, tasks or conditions than the store extends it.\n\n"
       "Examples:\n"
       "  catenary run jobs/demo.json -o demo.h5\n"
       "  mpirun -n 4 catenary run jobs/demo.json -o demo.h5 --threads 1\n\n"
@@ -138,8 +154,36 @@ void add_score(CLI::App& app, ScoreArgs& args) {
 
 void add_status(CLI::App& app, StatusArgs& args) {
   add_store(app, args.store);
-  app.add_flag("--json", args.json, "One JSON object instead of a table");
-  app.footer("Works while a sweep writes.\n\nExample:\n  catenary status demo.h5\n");
+  app.add_flag("--verify", args.verify, "Also read every result and compare it with its checksum");
+  app.add_flag("--json", args.json, "One JSON object instead of a table, with every unit and run");
+  app.footer(
+      "Works while a sweep writes. With --verify the exit code is 3 if something is damaged; the next `catenary run`\n"
+      "computes it again.\n\nExamples:\n  catenary status demo.h5\n  catenary status demo.h5 --verify\n");
+}
+
+void add_export(CLI::App& app, ExportArgs& args) {
+  add_store(app, args.store);
+  app.add_option("--format", args.format,
+                 "csv: a row an item with its metrics, as `catenary fit` reads it; jsonl: a "
+                 "JSON object an item with all that is stored; default csv")
+      ->check(CLI::IsMember({"csv", "jsonl"}));
+  app.add_option("-o,--output", args.output, "The file to write; default: standard output");
+  app.footer(
+      "Items that are not done are left out, and counted on standard error.\n\n"
+      "Examples:\n"
+      "  catenary export demo.h5 -o demo.csv\n"
+      "  catenary export demo.h5 --format jsonl | head -n 3\n");
+}
+
+void add_merge(CLI::App& app, MergeArgs& args) {
+  app.add_option("STORE", args.stores, "Stores of parts of a study (.h5)")->required()->expected(2, -1);
+  app.add_option("-o,--output", args.output, "The store to make; must not be there yet")->required();
+  app.footer(
+      "Joins models, tasks and conditions of the stores and takes over every result. Stores that contradict each "
+      "other\n"
+      "are refused, with what differs.\n\n"
+      "Example:\n"
+      "  catenary merge small-models.h5 large-models.h5 -o study.h5\n");
 }
 
 void add_bootstrap_options(CLI::App& app, analysis::ReportOptions& options) {
@@ -371,6 +415,8 @@ Command parse_args(int argc, char** argv) {
   RunArgs run;
   ScoreArgs score;
   StatusArgs status;
+  ExportArgs export_args;
+  MergeArgs merge;
   FitArgs fit;
   TasksListArgs tasks_list;
   TasksGenerateArgs tasks_generate;
@@ -383,6 +429,10 @@ Command parse_args(int argc, char** argv) {
   CLI::App* run_app = app.add_subcommand("run", "Run a sweep, or go on with one");
   CLI::App* score_app = app.add_subcommand("score", "One model, one task: log-likelihoods to standard output");
   CLI::App* status_app = app.add_subcommand("status", "What of a sweep is done, failed, pending");
+  CLI::App* export_app = app.add_subcommand("export", "A store's items as CSV or JSON lines");
+  CLI::App* merge_app = app.add_subcommand("merge", "Join the stores of a split study");
+  add_export(*export_app, export_args);
+  add_merge(*merge_app, merge);
   CLI::App* fit_app = app.add_subcommand("fit", "Curves and verdicts");
   CLI::App* report_app = app.add_subcommand("report", "One HTML page: curves, verdicts, items");
   add_plan(*plan_app, plan);
@@ -442,6 +492,8 @@ Command parse_args(int argc, char** argv) {
     return score;
   }
   if (status_app->parsed()) return status;
+  if (export_app->parsed()) return export_args;
+  if (merge_app->parsed()) return merge;
   if (inspect_app->parsed()) return inspect;
   if (list_app->parsed()) return list;
   if (tasks_list_app->parsed()) return tasks_list;

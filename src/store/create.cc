@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "catenary/base/error.h"
+#include "store/carry_over.h"
 #include "store/h5.h"
 #include "store/store_lock.h"
 #include "store/tables.h"
@@ -146,17 +147,21 @@ void write_file(H5File file, const Layout& layout, const Tables& tables, const F
 
 }  // namespace
 
-void create_store(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
-                  const FileIdentity& identity) {
+std::vector<RangeState> create_store(const std::filesystem::path& path, const Layout& layout,
+                                     const std::vector<spec::ItemRange>& ranges, const std::vector<Reader>& sources,
+                                     const FileIdentity& identity) {
   check_folder(path);
   const Tables tables = tables_of(layout, ranges);
   check_texts(path, layout, tables);
   UnfinishedFile unfinished(path);
   unfinished.take_space(path, estimate_num_bytes(tables));
   write_file(H5File::create(unfinished.path(), path.string()), layout, tables, identity);
+  std::vector<RangeState> states(ranges.size(), RangeState::kPending);
+  if (!sources.empty()) carry_over(unfinished.path(), layout, ranges, sources, states);
   sync_to_disk(unfinished.path(), path);
   unfinished.rename_to(path);
   sync_to_disk(std::filesystem::absolute(path).parent_path(), path);
+  return states;
 }
 
 }  // namespace catenary::store

@@ -1,7 +1,6 @@
 #include "store/h5.h"
 
 #include <fmt/format.h>
-#include <mpi.h>
 
 #include <algorithm>
 #include <bit>
@@ -114,7 +113,7 @@ H5File H5File::create(const std::filesystem::path& path, std::string name) {
   return file;
 }
 
-H5File H5File::open(const std::filesystem::path& path, Access access) {
+H5File H5File::open(const std::filesystem::path& path) {
   prepare_library();
   H5File file;
   file.name_ = path.string();
@@ -130,18 +129,7 @@ H5File H5File::open(const std::filesystem::path& path, Access access) {
     throw StoreError(fmt::format("{}: not an HDF5 file", file.name_));
   }
   const PropertiesHandle properties = file_access(file.name_);
-  const unsigned flags = access == Access::kRead ? H5F_ACC_RDONLY : H5F_ACC_RDWR;
-  file.handle_ = FileHandle(h5_check(H5Fopen(path.c_str(), flags, properties.get()), file.name_));
-  return file;
-}
-
-H5File H5File::open_parallel(const std::filesystem::path& path, const void* mpi_comm) {
-  prepare_library();
-  H5File file;
-  file.name_ = path.string();
-  const PropertiesHandle access = make_properties(H5P_FILE_ACCESS, file.name_);
-  h5_check(H5Pset_fapl_mpio(access.get(), *static_cast<const MPI_Comm*>(mpi_comm), MPI_INFO_NULL), file.name_);
-  file.handle_ = FileHandle(h5_check(H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get()), file.name_));
+  file.handle_ = FileHandle(h5_check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, properties.get()), file.name_));
   return file;
 }
 
@@ -245,6 +233,13 @@ void RawColumn::write(std::size_t first, std::size_t count, const void* rows) co
   transfer(first, count, [&](hid_t in_memory, hid_t in_file) {
     return H5Dwrite(dataset_.get(), type_.get(), in_memory, in_file, H5P_DEFAULT, rows);
   });
+}
+
+std::uint64_t RawColumn::offset() const {
+  if (num_rows_ == 0) return 0;
+  const haddr_t offset = H5Dget_offset(dataset_.get());
+  if (offset == HADDR_UNDEF) throw_h5_error(subject_, std::source_location::current());
+  return offset;
 }
 
 void check_type(const RawColumn& column, const TypeHandle& expected) {

@@ -58,11 +58,8 @@ class H5File {
   /// Truncates what is there; messages call it `name`. Every piece of metadata carries a checksum (format of HDF5 1.8
   /// and later).
   static H5File create(const std::filesystem::path& path, std::string name);
-  enum class Access { kRead, kReadAndWrite };
-  /// Independent, takes no lock. Throws StoreError if the path is not an HDF5 file.
-  static H5File open(const std::filesystem::path& path, Access access = Access::kRead);
-  /// Collective over `mpi_comm` (an MPI_Comm), for reading and writing.
-  static H5File open_parallel(const std::filesystem::path& path, const void* mpi_comm);
+  /// For reading; takes no lock. Throws StoreError if the path is not an HDF5 file.
+  static H5File open(const std::filesystem::path& path);
 
   hid_t id() const { return handle_.get(); }
   const std::string& name() const { return name_; }
@@ -72,12 +69,9 @@ class H5File {
   /// No column of this file can hold more bytes.
   std::uint64_t num_bytes() const { return num_bytes_; }
 
-  /// Collective if the file was opened so. To be called before `close`, for a close that fails leaves HDF5 confused.
+  /// To be called before `close`, for a close that fails leaves HDF5 confused.
   void flush();
-  /// Collective if the file was opened so.
   void close();
-  /// Leaves the file open until the process ends.
-  void abandon() { static_cast<void>(handle_.release()); }
 
  private:
   FileHandle handle_;
@@ -124,8 +118,9 @@ class RawColumn {
   std::size_t row_bytes() const { return row_bytes_; }
   hid_t type() const { return type_.get(); }
   const std::string& subject() const { return subject_; }
+  /// Where in the file its first row lies; 0 if it has none.
+  std::uint64_t offset() const;
 
-  /// Independent.
   void read(std::size_t first, std::size_t count, void* rows) const;
   void write(std::size_t first, std::size_t count, const void* rows) const;
 
@@ -167,6 +162,7 @@ class Column {
   }
 
   std::size_t num_rows() const { return raw_.num_rows(); }
+  std::uint64_t offset() const { return raw_.offset(); }
   std::vector<T> read(std::size_t first, std::size_t count) const {
     std::vector<T> rows(count);
     raw_.read(first, count, rows.data());
@@ -174,7 +170,6 @@ class Column {
   }
   std::vector<T> read_all() const { return read(0, num_rows()); }
   void write(std::size_t first, std::span<const T> rows) const { raw_.write(first, rows.size(), rows.data()); }
-  void write_one(std::size_t row, const T& value) const { raw_.write(row, 1, &value); }
 
  private:
   explicit Column(RawColumn raw) : raw_(std::move(raw)) {}

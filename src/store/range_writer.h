@@ -2,10 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <vector>
 
 #include "catenary/spec/unit_result.h"
-#include "store/h5.h"
+#include "store/store_lock.h"
 #include "store/tables.h"
 
 namespace catenary::store {
@@ -14,44 +15,59 @@ namespace catenary::store {
 struct Owner {
   std::int32_t run_index = 0;
   std::int32_t rank = 0;
+  double finished = 0;  // when, in seconds since 1970-01-01 UTC
 };
 
-/// Writes results into a file that is open for writing. Does no communication and changes no metadata.
+/// Writes results into a store that is there: raw bytes at the places that HDF5 gave to the columns, so no metadata
+/// changes and many processes may write, each its own ranges. All calls are independent, and throw StoreError.
 class RangeWriter {
  public:
-  /// Throws StoreError if the file has not the columns that the tables ask for.
-  RangeWriter(const H5File& file, Tables tables);
+  /// Throws if the file has not the columns that the tables ask for.
+  RangeWriter(const std::filesystem::path& path, Tables tables);
 
-  /// Values, record, mark; a failed result only its record, reason and mark. Throws StoreError, with the mark as it
-  /// was.
-  void write(std::size_t range_index, const spec::RangeResult& result, const Owner& owner) const;
+  /// Values, record, mark; a failed result only its record, reason and mark. If it throws, the mark is as it was. With
+  /// `sync_values` the mark goes to the operating system after the values went to the disk.
+  void write(std::size_t range_index, const spec::RangeResult& result, const Owner& owner,
+             bool sync_values = false) const;
+
+  /// A row of /runs, once when the run begins and once when it ends.
+  void write_run(std::size_t run_index, const Run& run) const;
 
  private:
-  Tables tables_;
-  Column<double> log_likelihood_;
-  Column<std::int32_t> num_tokens_;
-  Column<std::uint8_t> is_greedy_;
-  Column<std::uint8_t> is_truncated_;
-  Column<std::int64_t> text_begin_;
-  Column<std::int32_t> text_num_bytes_;
-  Column<std::int32_t> text_num_tokens_;
-  Column<std::uint8_t> text_is_cut_;
-  Column<std::uint8_t> text_bytes_;
-  Column<std::uint8_t> state_;
-  Column<std::uint32_t> checksum_;
-  Column<std::int32_t> run_index_;
-  Column<std::int32_t> owner_rank_;
-  Column<double> seconds_;
-  Column<std::int64_t> num_tokens_fed_;
-  Column<std::int64_t> num_items_truncated_;
-  Column<double> flops_;
-  Column<double> finished_;
-  Column<ErrorText> error_;
-  Column<std::uint32_t> record_checksum_;
-};
+  template <class T>
+  struct ResultColumn {
+    std::uint64_t offset = 0;
+    std::size_t num_rows = 0;
+  };
+  template <class T>
+  void put(const ResultColumn<T>& column, std::size_t first, const std::vector<T>& rows) const;
+  template <class T>
+  void put_one(const ResultColumn<T>& column, std::size_t row, const T& value) const;
+  void put_bytes(std::uint64_t offset, const void* bytes, std::size_t num_bytes) const;
 
-/// Writes a row of /runs, once when the run begins and once when it ends.
-void write_run(const H5File& file, std::size_t run_index, const Run& run);
+  Tables tables_;
+  std::filesystem::path path_;
+  Descriptor descriptor_;
+  ResultColumn<double> log_likelihood_;
+  ResultColumn<std::int32_t> num_tokens_;
+  ResultColumn<std::uint8_t> is_greedy_, is_truncated_;
+  ResultColumn<std::int64_t> text_begin_;
+  ResultColumn<std::int32_t> text_num_bytes_, text_num_tokens_;
+  ResultColumn<std::uint8_t> text_is_cut_, text_bytes_;
+  ResultColumn<std::uint8_t> state_;
+  ResultColumn<std::uint32_t> checksum_;
+  ResultColumn<std::int32_t> run_index_, owner_rank_;
+  ResultColumn<double> seconds_;
+  ResultColumn<std::int64_t> num_tokens_fed_, num_items_truncated_;
+  ResultColumn<double> flops_, finished_;
+  ResultColumn<ErrorText> error_;
+  ResultColumn<std::uint32_t> record_checksum_;
+  ResultColumn<double> run_started_, run_finished_;
+  ResultColumn<std::int32_t> run_num_ranks_;
+  ResultColumn<HostText> run_host_;
+  ResultColumn<VersionText> run_catenary_version_, run_libtorch_version_;
+  ResultColumn<std::uint32_t> run_checksum_;
+};
 
 double seconds_since_1970();
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -21,8 +22,8 @@ namespace catenary::store {
 
 namespace {
 
-/// The rows of a unit as they lie in the file; `text_bytes` are all of the unit's room.
-struct UnitRows {
+/// Rows as they lie in the file; `text_bytes` are all of the room.
+struct Rows {
   Place place;
   Values values;
   std::vector<std::int64_t> text_begin;
@@ -42,6 +43,7 @@ struct Reader::State {
   std::vector<std::uint32_t> checksums;  // of each range's values
   std::vector<std::string> errors;
   std::vector<Run> runs;
+  Column<ErrorText> error;
   Column<double> log_likelihood;
   Column<std::int32_t> num_tokens;
   Column<std::uint8_t> is_greedy, is_truncated;
@@ -53,8 +55,10 @@ struct Reader::State {
   void read_ranges();
   void read_runs();
   void open_values();
-  UnitRows read_rows(std::size_t unit) const;
-  std::optional<Values> intact_values(std::size_t range, const UnitRows& rows) const;
+  Rows read_rows(const Place& place) const;
+  std::string read_error(std::size_t range) const;
+  std::optional<Values> intact_values(std::size_t range, const Rows& rows) const;
+  std::vector<spec::ItemScore> items_of(std::size_t range, const Values& values) const;
 };
 
 Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
@@ -139,7 +143,7 @@ void Reader::State::read_ranges() {
   const auto finished = read(kFinished);
   const auto record_checksums = read(kRecordChecksum);
   checksums = read(kChecksum);
-  const auto error_column = Column<ErrorText>::open(file, kError.info.path, items.size());
+  error = Column<ErrorText>::open(file, kError.info.path, items.size());
 
   errors.resize(layout.units.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -160,12 +164,16 @@ void Reader::State::read_ranges() {
                record.seconds, record.num_tokens_fed, record.num_items_truncated, record.flops,
                record.finished};
       if (record.state == RangeState::kFailed && errors[unit].empty()) {
-        errors[unit] = text_of(error_column.read(i, 1).front());
-        if (errors[unit].empty()) errors[unit] = "failed; the reason was not stored";
+        errors[unit] = read_error(i);
       }
     }
     ranges.push_back(range);
   }
+}
+
+std::string Reader::State::read_error(std::size_t range) const {
+  const std::string text = text_of(error.read(range, 1).front());
+  return text.empty() ? "failed; the reason was not stored" : text;
 }
 
 void Reader::State::read_runs() {
@@ -209,26 +217,25 @@ void Reader::State::open_values() {
   open(text_bytes, kTextBytes, num.text_bytes);
 }
 
-/// All of a unit's rows in one go: reading range by range costs a hundred times as many calls.
-UnitRows Reader::State::read_rows(std::size_t unit) const {
-  const Place place = place_of_unit(tables, unit);
-  UnitRows rows{.place = place,
-                .values = {.log_likelihood = log_likelihood.read(place.score_begin, place.num_scores),
-                           .num_tokens = num_tokens.read(place.score_begin, place.num_scores),
-                           .is_greedy = is_greedy.read(place.score_begin, place.num_scores),
-                           .is_truncated = is_truncated.read(place.item_begin, place.num_items),
-                           .text_num_bytes = text_num_bytes.read(place.text_begin, place.num_texts),
-                           .text_num_tokens = text_num_tokens.read(place.text_begin, place.num_texts),
-                           .text_is_cut = text_is_cut.read(place.text_begin, place.num_texts),
-                           .text_bytes = {}},
-                .text_begin = text_begin.read(place.text_begin, place.num_texts)};
+/// To be used for a whole unit where all of it is wanted: range by range takes a hundred times as many calls.
+Rows Reader::State::read_rows(const Place& place) const {
+  Rows rows{.place = place,
+            .values = {.log_likelihood = log_likelihood.read(place.score_begin, place.num_scores),
+                       .num_tokens = num_tokens.read(place.score_begin, place.num_scores),
+                       .is_greedy = is_greedy.read(place.score_begin, place.num_scores),
+                       .is_truncated = is_truncated.read(place.item_begin, place.num_items),
+                       .text_num_bytes = text_num_bytes.read(place.text_begin, place.num_texts),
+                       .text_num_tokens = text_num_tokens.read(place.text_begin, place.num_texts),
+                       .text_is_cut = text_is_cut.read(place.text_begin, place.num_texts),
+                       .text_bytes = {}},
+            .text_begin = text_begin.read(place.text_begin, place.num_texts)};
   const auto bytes = text_bytes.read(place.text_byte_begin, place.num_text_bytes);
   rows.values.text_bytes.assign(bytes.begin(), bytes.end());
   return rows;
 }
 
-/// The values of a range of the unit whose rows these are; nothing if they are not what the checksum says.
-std::optional<Values> Reader::State::intact_values(std::size_t range, const UnitRows& rows) const {
+/// The values of a range that lies within these rows; nothing if they are not what the checksum says.
+std::optional<Values> Reader::State::intact_values(std::size_t range, const Rows& rows) const {
   const Place place = place_of_range(tables, range);
   const auto slice = [](const auto& column, std::size_t begin, std::size_t count) {
     const auto first = column.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -257,36 +264,61 @@ std::optional<Values> Reader::State::intact_values(std::size_t range, const Unit
   return values;
 }
 
+std::vector<spec::ItemScore> Reader::State::items_of(std::size_t range, const Values& values) const {
+  const spec::ItemRange& where = ranges[range].range;
+  const spec::WorkUnit& unit = layout.units[static_cast<std::size_t>(where.unit_index)];
+  const auto& task_items = layout.tasks[static_cast<std::size_t>(unit.task_index)].items;
+  std::vector<spec::ItemScore> items;
+  std::size_t score = 0, text = 0, byte = 0;
+  for (const std::uint8_t truncated : values.is_truncated) {
+    const auto row = static_cast<std::size_t>(where.first_item) + items.size();
+    spec::ItemScore& item = items.emplace_back();
+    for (std::size_t c = 0; c < task_items[row].class_num_bytes.size(); ++c, ++score) {
+      item.log_likelihoods.push_back(values.log_likelihood[score]);
+      item.num_tokens.push_back(values.num_tokens[score]);
+      item.is_greedy.push_back(values.is_greedy[score]);
+    }
+    item.is_truncated = truncated != 0;
+    for (std::int32_t t = 0; t < unit.num_texts_per_item; ++t, ++text) {
+      const auto num_bytes = static_cast<std::size_t>(values.text_num_bytes[text]);
+      item.texts.push_back(
+          {values.text_bytes.substr(byte, num_bytes), values.text_num_tokens[text], values.text_is_cut[text] != 0});
+      byte += num_bytes;
+    }
+  }
+  return items;
+}
+
 std::vector<std::optional<spec::ItemScore>> Reader::read_unit(std::size_t unit_index) const {
   const State& s = *state_;
   check(unit_index < s.layout.units.size(), "a unit index outside of the store");
-  const auto& items = s.layout.tasks[static_cast<std::size_t>(s.layout.units[unit_index].task_index)].items;
-  const auto num_texts = static_cast<std::size_t>(s.layout.units[unit_index].num_texts_per_item);
-  const UnitRows rows = s.read_rows(unit_index);
-  std::vector<std::optional<spec::ItemScore>> result(items.size());
+  const Rows rows = s.read_rows(place_of_unit(s.tables, unit_index));
+  std::vector<std::optional<spec::ItemScore>> result(rows.place.num_items);
   const auto first_range = static_cast<std::size_t>(s.tables.units.range_begin[unit_index]);
   const auto num_ranges = static_cast<std::size_t>(s.tables.units.num_ranges[unit_index]);
   for (std::size_t i = first_range; i < first_range + num_ranges; ++i) {
     if (s.ranges[i].state != RangeState::kDone) continue;
     const auto values = s.intact_values(i, rows);
-    if (!values) continue;
-    std::size_t score = 0, text = 0, byte = 0;
-    for (std::size_t offset = 0; offset < values->is_truncated.size(); ++offset) {
-      const std::size_t row = static_cast<std::size_t>(s.ranges[i].range.first_item) + offset;
-      spec::ItemScore& item = result[row].emplace();
-      for (std::size_t c = 0; c < items[row].class_num_bytes.size(); ++c, ++score) {
-        item.log_likelihoods.push_back(values->log_likelihood[score]);
-        item.num_tokens.push_back(values->num_tokens[score]);
-        item.is_greedy.push_back(values->is_greedy[score]);
-      }
-      item.is_truncated = values->is_truncated[offset] != 0;
-      for (std::size_t t = 0; t < num_texts; ++t, ++text) {
-        const auto num_bytes = static_cast<std::size_t>(values->text_num_bytes[text]);
-        item.texts.push_back({values->text_bytes.substr(byte, num_bytes), values->text_num_tokens[text],
-                              values->text_is_cut[text] != 0});
-        byte += num_bytes;
-      }
-    }
+    if (values) std::ranges::move(s.items_of(i, *values), result.begin() + s.ranges[i].range.first_item);
+  }
+  return result;
+}
+
+std::optional<spec::RangeResult> Reader::read_range(std::size_t range_index) const {
+  const State& s = *state_;
+  check(range_index < s.ranges.size(), "a range index outside of the store");
+  const StoredRange& stored = s.ranges[range_index];
+  spec::RangeResult result{.items = {},
+                           .error = "",
+                           .seconds = stored.seconds,
+                           .num_tokens_fed = stored.num_tokens_fed,
+                           .flops = stored.flops};
+  if (stored.state == RangeState::kFailed) {
+    result.error = s.read_error(range_index);
+  } else {
+    const auto values = s.intact_values(range_index, s.read_rows(place_of_range(s.tables, range_index)));
+    if (stored.state != RangeState::kDone || !values) return std::nullopt;
+    for (auto& item : s.items_of(range_index, *values)) result.items.push_back(std::move(item));
   }
   return result;
 }
@@ -294,12 +326,12 @@ std::vector<std::optional<spec::ItemScore>> Reader::read_unit(std::size_t unit_i
 std::vector<std::size_t> Reader::verify() const {
   const State& s = *state_;
   std::vector<std::size_t> damaged;
-  std::optional<UnitRows> rows;
+  std::optional<Rows> rows;
   std::int32_t unit_of_rows = -1;
   for (std::size_t i = 0; i < s.ranges.size(); ++i) {
     if (s.ranges[i].state != RangeState::kDone) continue;
     if (const std::int32_t unit = s.ranges[i].range.unit_index; unit != unit_of_rows) {
-      rows = s.read_rows(static_cast<std::size_t>(unit));
+      rows = s.read_rows(place_of_unit(s.tables, static_cast<std::size_t>(unit)));
       unit_of_rows = unit;
     }
     if (!s.intact_values(i, *rows)) damaged.push_back(i);

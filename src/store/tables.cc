@@ -1,8 +1,10 @@
 #include "store/tables.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <type_traits>
@@ -82,27 +84,21 @@ bool same_item(const TaskItemRow& a, const TaskItemRow& b) {
          same_number(a.true_answer, b.true_answer) && same_number(a.anchor, b.anchor);
 }
 
-/// Compares two lists of rows by name: which are missing, which are new, and `compare`s those of the same name.
-template <class Row, class Compare>
-void compare_rows(std::string_view kind, const std::vector<Row>& stored, const std::vector<Row>& wanted,
-                  Problems& problems, Compare compare) {
-  std::map<std::string_view, const Row*> by_name;
-  for (const Row& row : wanted) by_name[row.name] = &row;
-  std::map<std::string_view, const Row*> stored_by_name;
-  for (const Row& row : stored) {
-    stored_by_name[row.name] = &row;
-    const auto found = by_name.find(row.name);
-    if (found == by_name.end()) {
-      problems.add(fmt::format("the store has {} '{}', which the spec lacks", kind, row.name));
-    } else {
-      compare(row, *found->second);
-    }
+template <class Row>
+const Row* find_row(const std::vector<Row>& rows, std::string_view name) {
+  const auto found = std::ranges::find(rows, name, &Row::name);
+  return found == rows.end() ? nullptr : &*found;
+}
+
+/// Units by the names of model, task and condition.
+auto units_by_name(const Layout& layout) {
+  std::map<std::array<std::string, 3>, spec::WorkUnit> units;
+  for (const spec::WorkUnit& unit : layout.units) {
+    units[{layout.models[static_cast<std::size_t>(unit.model_index)].name,
+           layout.tasks[static_cast<std::size_t>(unit.task_index)].name,
+           layout.conditions[static_cast<std::size_t>(unit.condition_index)].name}] = unit;
   }
-  for (const Row& row : wanted) {
-    if (!stored_by_name.contains(row.name)) {
-      problems.add(fmt::format("the spec has {} '{}', which the store lacks", kind, row.name));
-    }
-  }
+  return units;
 }
 
 }  // namespace
@@ -409,86 +405,95 @@ std::uint32_t run_checksum(const Run& run) {
   return bytes.checksum();
 }
 
-std::vector<std::string> difference(const Layout& stored, const Layout& wanted) {
+std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, const Layout& b,
+                                   const std::string& name_b) {
   Problems problems;
-  const auto compare = [&problems](std::string_view what, const auto& in_store, const auto& in_spec) {
-    if (in_store != in_spec)
-      problems.add(fmt::format("{}: '{}' in the store, '{}' in the spec", what, in_store, in_spec));
+  const auto compare = [&](const std::string& what, const auto& in_a, const auto& in_b) {
+    if (in_a != in_b) problems.add(fmt::format("{}: '{}' in {}, '{}' in {}", what, in_a, name_a, in_b, name_b));
   };
-  if (stored.numerics.dtype != wanted.numerics.dtype) {
-    problems.add(fmt::format("the store was computed with dtype {}, this run has {}", stored.numerics.dtype,
-                             wanted.numerics.dtype));
-  }
-  if (stored.numerics.device_kind != wanted.numerics.device_kind) {
-    problems.add(fmt::format("the store was computed on device '{}', this run has '{}'", stored.numerics.device_kind,
-                             wanted.numerics.device_kind));
-  }
-  if (stored.numerics.tensor_parallel_size != wanted.numerics.tensor_parallel_size) {
-    problems.add(fmt::format("the store was computed with tensor_parallel_size {}, this run has {}",
-                             stored.numerics.tensor_parallel_size, wanted.numerics.tensor_parallel_size));
-  }
-  if (stored.numerics.threads_per_rank != wanted.numerics.threads_per_rank) {
-    problems.add(fmt::format("the store was computed with threads_per_rank {}, this run has {}; run with --threads {}",
-                             stored.numerics.threads_per_rank, wanted.numerics.threads_per_rank,
-                             stored.numerics.threads_per_rank));
-  }
+  compare("dtype", a.numerics.dtype, b.numerics.dtype);
+  compare("device", a.numerics.device_kind, b.numerics.device_kind);
+  compare("tensor_parallel_size", a.numerics.tensor_parallel_size, b.numerics.tensor_parallel_size);
+  compare("threads a rank", a.numerics.threads_per_rank, b.numerics.threads_per_rank);
   // Numerics are part of every unit's id, so with other numerics all ids differ, and saying so would hide the reason.
   if (!problems.empty()) return problems.list();
 
-  compare("sweep name", stored.sweep_name, wanted.sweep_name);
-  compare_rows("model", stored.models, wanted.models, problems, [&](const ModelRow& a, const ModelRow& b) {
-    const std::string model = fmt::format("model '{}', ", a.name);
-    compare(model + "family", a.family, b.family);
-    compare(model + "num_parameters", a.num_parameters, b.num_parameters);
-    compare(model + "num_embedding_parameters", a.num_embedding_parameters, b.num_embedding_parameters);
-    if (!same_number(a.training_tokens, b.training_tokens)) {
-      compare(model + "training_tokens", a.training_tokens, b.training_tokens);
+  for (const ModelRow& row : a.models) {
+    const ModelRow* other = find_row(b.models, row.name);
+    if (other == nullptr) continue;
+    const std::string model = fmt::format("model '{}', ", row.name);
+    compare(model + "family", row.family, other->family);
+    compare(model + "num_parameters", row.num_parameters, other->num_parameters);
+    compare(model + "num_embedding_parameters", row.num_embedding_parameters, other->num_embedding_parameters);
+    if (!same_number(row.training_tokens, other->training_tokens)) {
+      compare(model + "training_tokens", row.training_tokens, other->training_tokens);
     }
-    if (!same_number(a.training_flops, b.training_flops)) {
-      compare(model + "training_flops", a.training_flops, b.training_flops);
+    if (!same_number(row.training_flops, other->training_flops)) {
+      compare(model + "training_flops", row.training_flops, other->training_flops);
     }
-    compare(model + "weights' fingerprint", a.weights_fingerprint, b.weights_fingerprint);
-    compare(model + "tokenizer's fingerprint", a.tokenizer_fingerprint, b.tokenizer_fingerprint);
-  });
-  compare_rows("task", stored.tasks, wanted.tasks, problems, [&](const TaskRow& a, const TaskRow& b) {
-    const std::string task = fmt::format("task '{}', ", a.name);
-    compare(task + "format", a.format, b.format);
-    compare(task + "number of items", a.items.size(), b.items.size());
-    compare(task + "items' fingerprint", a.fingerprint, b.fingerprint);
-    if (!std::ranges::equal(a.items, b.items, same_item) && a.items.size() == b.items.size() &&
-        a.fingerprint == b.fingerprint) {
+    compare(model + "weights' fingerprint", row.weights_fingerprint, other->weights_fingerprint);
+    compare(model + "tokenizer's fingerprint", row.tokenizer_fingerprint, other->tokenizer_fingerprint);
+  }
+  for (const TaskRow& row : a.tasks) {
+    const TaskRow* other = find_row(b.tasks, row.name);
+    if (other == nullptr) continue;
+    const std::string task = fmt::format("task '{}', ", row.name);
+    compare(task + "format", row.format, other->format);
+    compare(task + "number of items", row.items.size(), other->items.size());
+    compare(task + "items' fingerprint", row.fingerprint, other->fingerprint);
+    if (row.fingerprint == other->fingerprint && row.items.size() == other->items.size() &&
+        !std::ranges::equal(row.items, other->items, same_item)) {
       problems.add(task + "its items differ");
     }
-  });
-  compare_rows("condition", stored.conditions, wanted.conditions, problems,
-               [&](const ConditionRow& a, const ConditionRow& b) {
-                 const std::string condition = fmt::format("condition '{}', ", a.name);
-                 compare(condition + "kind", a.kind, b.kind);
-                 compare(condition + "k", a.k, b.k);
-                 compare(condition + "seed", a.seed, b.seed);
-                 compare(condition + "exemplars", a.exemplars, b.exemplars);
-                 compare(condition + "separator", a.separator, b.separator);
-                 compare(condition + "definition", a.definition, b.definition);
-               });
-  if (problems.empty()) {
-    const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
-    if (!std::ranges::equal(stored.models, wanted.models, same_name) ||
-        !std::ranges::equal(stored.tasks, wanted.tasks, same_name) ||
-        !std::ranges::equal(stored.conditions, wanted.conditions, same_name)) {
-      problems.add("the spec lists the same models, tasks and conditions in another order");
-    }
   }
-  if (problems.empty()) compare("number of units", stored.units.size(), wanted.units.size());
-  if (problems.empty()) {
-    for (std::size_t i = 0; i < stored.units.size(); ++i) {
-      compare(fmt::format("id of unit {}", i), stored.units[i].id, wanted.units[i].id);
-      compare(fmt::format("texts an item of unit {}", i), stored.units[i].num_texts_per_item,
-              wanted.units[i].num_texts_per_item);
-      compare(fmt::format("room for a text of unit {}", i), stored.units[i].num_bytes_per_text,
-              wanted.units[i].num_bytes_per_text);
-    }
+  for (const ConditionRow& row : a.conditions) {
+    const ConditionRow* other = find_row(b.conditions, row.name);
+    if (other == nullptr) continue;
+    const std::string condition = fmt::format("condition '{}', ", row.name);
+    compare(condition + "kind", row.kind, other->kind);
+    compare(condition + "k", row.k, other->k);
+    compare(condition + "seed", row.seed, other->seed);
+    compare(condition + "exemplars", row.exemplars, other->exemplars);
+    compare(condition + "separator", row.separator, other->separator);
+    compare(condition + "definition", row.definition, other->definition);
+  }
+  if (!problems.empty()) return problems.list();  // from which other ids follow
+  const auto units_of_b = units_by_name(b);
+  for (const auto& [names, unit] : units_by_name(a)) {
+    const auto found = units_of_b.find(names);
+    if (found == units_of_b.end()) continue;
+    const std::string subject = fmt::format("unit {}, ", fmt::join(names, " x "));
+    compare(subject + "id", unit.id, found->second.id);
+    compare(subject + "texts an item", unit.num_texts_per_item, found->second.num_texts_per_item);
+    compare(subject + "room for a text", unit.num_bytes_per_text, found->second.num_bytes_per_text);
   }
   return problems.list();
+}
+
+std::vector<std::string> difference(const Layout& stored, const Layout& wanted) {
+  Problems problems;
+  if (stored.sweep_name != wanted.sweep_name) {
+    problems.add(fmt::format("sweep name: '{}' in the store, '{}' in the spec", stored.sweep_name, wanted.sweep_name));
+  }
+  const auto expect_all = [&problems](std::string_view kind, const auto& in_store, const auto& in_spec) {
+    for (const auto& row : in_store) {
+      if (find_row(in_spec, row.name) != nullptr) continue;
+      problems.add(fmt::format("the store has {} '{}', which the spec lacks", kind, row.name));
+    }
+  };
+  expect_all("model", stored.models, wanted.models);
+  expect_all("task", stored.tasks, wanted.tasks);
+  expect_all("condition", stored.conditions, wanted.conditions);
+  for (const std::string& conflict : conflicts(stored, "the store", wanted, "this run")) problems.add(conflict);
+  return problems.list();
+}
+
+bool is_same_grid(const Layout& stored, const Layout& wanted) {
+  const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
+  return std::ranges::equal(stored.models, wanted.models, same_name) &&
+         std::ranges::equal(stored.tasks, wanted.tasks, same_name) &&
+         std::ranges::equal(stored.conditions, wanted.conditions, same_name) &&
+         std::ranges::equal(stored.units, wanted.units, {}, &spec::WorkUnit::id, &spec::WorkUnit::id);
 }
 
 }  // namespace catenary::store

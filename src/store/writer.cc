@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "catenary/base/log.h"
 #include "catenary/base/utf8.h"
 #include "catenary/store/reader.h"
+#include "store/carry_over.h"
 #include "store/create.h"
 #include "store/h5.h"
 #include "store/range_writer.h"
@@ -20,8 +20,8 @@
 #include "store/tables.h"
 
 // Rank 0 alone makes the file and looks at one that is there: what goes wrong (a full disk, a damaged file) then goes
-// wrong on one rank, outside of any collective call, and the others are told. After that all ranks open the file
-// together and write raw data independently; no metadata changes, so the file is whole at every moment.
+// wrong on one rank, outside of any collective call, and the others are told. After that HDF5 has closed the file, and
+// all ranks write raw bytes at the places that it gave to the columns; so the file is whole at every moment.
 
 namespace catenary::store {
 namespace {
@@ -86,38 +86,67 @@ Run new_run(const parallel::Communicator& communicator, const Provenance& proven
           .libtorch_version = cut(provenance.libtorch_version, sizeof(VersionText))};
 }
 
-/// Stores of this process that are open. Not a bool: tests have several.
-std::atomic<int> num_open = 0;
-
-/// The state of each range, as text for the broadcast; throws StoreError if the store is not this sweep's.
-std::string states_of(const std::filesystem::path& path, const Layout& layout,
-                      const std::vector<spec::ItemRange>& ranges) {
-  const Reader reader(path);
+/// Throws StoreError that shows what differs if the store holds anything that this sweep would not compute the same.
+void check_same_sweep(const std::filesystem::path& path, const Reader& reader, const Layout& layout) {
   const std::vector<std::string> differences = difference(reader.layout(), layout);
-  if (!differences.empty()) {
-    Problems problems;
-    problems.add(fmt::format("{}: this sweep cannot go on in this store; take another -o, or put right what differs:",
-                             path.string()));
-    for (const std::string& what : differences) problems.add("  " + what);
-    problems.throw_if_any<StoreError>();
-  }
-  std::string states;
-  for (const StoredRange& stored : reader.ranges()) {
-    const std::size_t i = states.size();
-    if (i >= ranges.size() || stored.range.num_items != ranges[i].num_items) {
-      throw StoreError(
-          fmt::format("{}: its items are cut into other ranges than this Catenary's ({} items); take another -o",
-                      path.string(), spec::kItemsPerRange));
-    }
-    states.push_back(static_cast<char>(stored.state));
-  }
+  if (differences.empty()) return;
+  Problems problems;
+  problems.add(fmt::format("{}: this sweep cannot go on in this store; take another -o, or put right what differs:",
+                           path.string()));
+  for (const std::string& what : differences) problems.add("  " + what);
+  problems.throw_if_any<StoreError>();
+}
+
+/// The states that a sweep finds; what is damaged is to be computed again.
+std::vector<RangeState> states_of(const std::filesystem::path& path, const Reader& reader) {
+  std::vector<RangeState> states;
+  for (const StoredRange& stored : reader.ranges()) states.push_back(stored.state);
   const std::vector<std::size_t> damaged = reader.verify();
-  for (const std::size_t i : damaged) states[i] = static_cast<char>(RangeState::kPending);
+  for (const std::size_t i : damaged) states[i] = RangeState::kPending;
   if (!damaged.empty()) {
     log::warning(
         fmt::format("{}: {} ranges of items are damaged and will be computed again", path.string(), damaged.size()));
   }
   return states;
+}
+
+/// What rank 0 found or made, as text for the broadcast.
+struct Opened {
+  bool resumed = false;
+  std::vector<RangeState> states;
+};
+
+/// On rank 0: the store is there afterwards, with everything in it that this sweep need not compute.
+Opened prepare(const std::filesystem::path& path, const Layout& layout, const std::vector<spec::ItemRange>& ranges,
+               const std::vector<std::filesystem::path>& reuse) {
+  Opened opened{.resumed = std::filesystem::exists(path), .states = {}};
+  std::vector<Reader> sources;
+  bool has_to_be_made = true;
+  if (opened.resumed) {
+    sources.emplace_back(path);
+    check_same_sweep(path, sources.front(), layout);
+    check_same_cut(path, sources.front());
+    has_to_be_made = !is_same_grid(sources.front().layout(), layout);
+    if (!has_to_be_made) {
+      opened.states = states_of(path, sources.front());
+      sources.clear();
+    } else {
+      log::info(fmt::format("{}: the spec has more than the store; its results are carried over into a new file",
+                            path.string()));
+    }
+  }
+  for (const std::filesystem::path& other : reuse) sources.emplace_back(other);
+  const auto num_done = [&opened] { return std::ranges::count(opened.states, RangeState::kDone); };
+  const auto num_done_before = num_done();
+  if (has_to_be_made) {
+    opened.states = create_store(path, layout, ranges, sources);
+  } else if (!sources.empty()) {
+    carry_over(path, layout, ranges, sources, opened.states);
+  }
+  if (!sources.empty()) {
+    log::info(fmt::format("{}: {} item ranges taken over", path.string(), num_done() - num_done_before));
+  }
+  return opened;
 }
 
 }  // namespace
@@ -126,19 +155,18 @@ struct Writer::State {
   const parallel::Communicator* communicator = nullptr;
   std::optional<StoreLock> lock;  // rank 0 has it
   std::filesystem::path path;
+  Durability durability = Durability::kEnd;
   bool resumed = false;
   std::vector<spec::ItemRange> ranges;
   std::vector<RangeState> states;
-  H5File file;
   std::optional<RangeWriter> range_writer;
   std::optional<Run> run;  // on rank 0, if there is something to do
   std::int32_t run_index = 0;
 
   ~State() {
-    if (!file) return;
-    // Closing is collective, and the other ranks may never come. What was written is in the file.
-    if (lock) log::warning(fmt::format("{}: the store was not closed; what was written is in it", path.string()));
-    file.abandon();
+    if (range_writer && lock) {
+      log::warning(fmt::format("{}: the store was not closed; what was written is in it", path.string()));
+    }
   }
 };
 
@@ -147,12 +175,13 @@ Writer::Writer(Writer&&) noexcept = default;
 Writer& Writer::operator=(Writer&&) noexcept = default;
 Writer::~Writer() = default;
 
-Writer Writer::open(const parallel::Communicator& communicator, const std::filesystem::path& path,
-                    const Layout& layout) {
+Writer Writer::open(const parallel::Communicator& communicator, const std::filesystem::path& path, const Layout& layout,
+                    const WriterOptions& options) {
   auto state = std::make_unique<State>();
   State& s = *state;
   s.communicator = &communicator;
   s.path = path;
+  s.durability = options.durability;
   Tables tables;
   std::string hash;
   parallel::agree(communicator, [&] {
@@ -168,33 +197,27 @@ Writer Writer::open(const parallel::Communicator& communicator, const std::files
         path.string(), communicator.rank());
   });
 
-  const std::string states = on_rank_0(communicator, [&]() -> std::string {
+  const std::string opened = on_rank_0(communicator, [&] {
     s.lock.emplace(path);
-    if (std::filesystem::exists(path)) return "r" + states_of(path, layout, s.ranges);
-    create_store(path, layout, s.ranges);
-    return "c" + std::string(s.ranges.size(), static_cast<char>(RangeState::kPending));
+    const Opened found = prepare(path, layout, s.ranges, options.reuse);
+    std::string text(1, found.resumed ? 'r' : 'c');
+    for (const RangeState range : found.states) text.push_back(static_cast<char>(range));
+    return text;
   });
-  s.resumed = states.front() == 'r';
-  for (const char c : std::string_view(states).substr(1)) s.states.push_back(static_cast<RangeState>(c));
+  s.resumed = opened.front() == 'r';
+  for (const char c : std::string_view(opened).substr(1)) s.states.push_back(static_cast<RangeState>(c));
 
-  // A rank that cannot open the file would leave the others in the collective open.
   const std::string hash_in_file = on_rank_0(communicator, [&] { return stored_hash(path); });
-  s.run_index = std::stoi(on_rank_0(communicator, [&] { return std::to_string(next_run_index(path)); }));
   agree_that_nothing_is_wrong(communicator, [&] { return problem_of_sight(communicator.rank(), path, hash_in_file); });
-  ++num_open;
+  s.run_index = std::stoi(on_rank_0(communicator, [&] { return std::to_string(next_run_index(path)); }));
   parallel::agree(communicator, [&] {
-    s.file = H5File::open_parallel(path, communicator.mpi_comm());
-    s.range_writer.emplace(s.file, std::move(tables));
+    s.range_writer.emplace(path, std::move(tables));
     const bool has_work = std::ranges::any_of(s.states, [](RangeState r) { return r != RangeState::kDone; });
     if (communicator.rank() != 0 || !has_work) return;
     s.run = new_run(communicator, layout.provenance);
-    write_run(s.file, static_cast<std::size_t>(s.run_index), *s.run);
+    s.range_writer->write_run(static_cast<std::size_t>(s.run_index), *s.run);
   });
   return Writer(std::move(state));
-}
-
-bool Writer::is_any_open() noexcept {
-  return num_open > 0;
 }
 
 bool Writer::resumed() const {
@@ -208,28 +231,24 @@ const std::vector<RangeState>& Writer::states() const {
 }
 
 void Writer::write(std::size_t range_index, const spec::RangeResult& result) {
-  check(state_->range_writer.has_value(), "a write to a store that is closed");
-  state_->range_writer->write(range_index, result, {state_->run_index, state_->communicator->rank()});
+  const State& s = *state_;
+  check(s.range_writer.has_value(), "a write to a store that is closed");
+  s.range_writer->write(range_index, result, {s.run_index, s.communicator->rank(), seconds_since_1970()},
+                        s.durability == Durability::kRange);
 }
 
 void Writer::close() {
   State& s = *state_;
-  check(static_cast<bool>(s.file), "a store that is closed twice");
-  // What fails on one rank must fail before the collective calls. A disk that refuses what the system took says so in
-  // fsync, which is each rank's own.
+  check(s.range_writer.has_value(), "a store that is closed twice");
   parallel::agree(*s.communicator, [&s] {
     if (s.run) {
       s.run->finished = seconds_since_1970();
-      write_run(s.file, static_cast<std::size_t>(s.run_index), *s.run);
+      s.range_writer->write_run(static_cast<std::size_t>(s.run_index), *s.run);
     }
-    sync_to_disk(s.path, s.path);
-  });
-  parallel::agree(*s.communicator, [&s] {
+    // A disk that refuses what the system took says so here.
+    if (s.durability != Durability::kNone) sync_to_disk(s.path, s.path);
     s.range_writer.reset();
-    s.file.flush();
   });
-  parallel::agree(*s.communicator, [&s] { s.file.close(); });
-  --num_open;
   s.lock.reset();
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -52,10 +51,6 @@ inline Layout example_layout(int num_items = 150) {
 /// Items of the first task in the sweep that is killed: 132 ranges in all.
 inline constexpr int kKillTestItems = 2000;
 
-/// How the sweep on a failing disk ends, and how if nothing was open that would ask for it.
-inline constexpr int kFailingDiskExitCode = 7;
-inline constexpr int kNothingOpenExitCode = 8;
-
 /// The score that stands for item `item` of a unit: a function of nothing else.
 inline spec::ItemScore example_score(const Layout& layout, std::int32_t unit_index, std::int64_t item) {
   const auto& unit = layout.units[static_cast<std::size_t>(unit_index)];
@@ -94,15 +89,6 @@ inline spec::RangeResult failed_result(std::string error) {
   return result;
 }
 
-inline bool same_text(const spec::GeneratedText& a, const spec::GeneratedText& b) {
-  return a.text == b.text && a.num_tokens == b.num_tokens && a.is_cut == b.is_cut;
-}
-
-inline bool same_score(const spec::ItemScore& a, const spec::ItemScore& b) {
-  return a.log_likelihoods == b.log_likelihoods && a.num_tokens == b.num_tokens && a.is_greedy == b.is_greedy &&
-         a.is_truncated == b.is_truncated && std::ranges::equal(a.texts, b.texts, same_text);
-}
-
 /// What a store holds against what it should.
 struct Tally {
   std::int64_t right = 0;
@@ -117,8 +103,8 @@ inline Tally tally(const Reader& reader, const Layout& layout) {
     for (std::size_t item = 0; item < scores.size(); ++item) {
       if (!scores[item]) {
         ++tally.absent;
-      } else if (same_score(*scores[item],
-                            example_score(layout, static_cast<std::int32_t>(unit), static_cast<std::int64_t>(item)))) {
+      } else if (*scores[item] ==
+                 example_score(layout, static_cast<std::int32_t>(unit), static_cast<std::int64_t>(item))) {
         ++tally.right;
       } else {
         ++tally.wrong;

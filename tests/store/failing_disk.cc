@@ -68,4 +68,7 @@ ssize_t pwritev64(int descriptor, const iovec* pieces, int count, off64_t offset
 int fsync(int descriptor) {
   return call(&fsync, "fsync", "fsync", descriptor);
 }
+int fdatasync(int descriptor) {
+  return call(&fdatasync, "fdatasync", "fsync", descriptor);
+}
 }

@@ -65,7 +65,8 @@ TEST_F(StoreReader, texts_share_a_range_s_room_and_the_end_of_what_does_not_fit_
   result.items[3].is_truncated = true;
   const auto path = folder_.path() / "texts.h5";
   create_store(path, layout, cut_into_ranges(layout));
-  SerialWriter(path, layout).write(0, result, 0);
+  const RangeWriter writer(path, tables_of(layout, cut_into_ranges(layout)));
+  writer.write(0, result, {});
 
   EXPECT_EQ(Reader(path).layout().tasks[0].items[2].true_answer, 44);
   EXPECT_TRUE(Reader(path).verify().empty());
@@ -86,7 +87,7 @@ TEST_F(StoreReader, texts_share_a_range_s_room_and_the_end_of_what_does_not_fit_
   EXPECT_FALSE(scores[0]->is_truncated);
 
   result.items[3].texts = {{"eight by", 8}};  // now 6 + 2 bytes are left, and 4 + 7 are wanted
-  SerialWriter(path, layout).write(0, result, 0);
+  writer.write(0, result, {});
   const auto again = Reader(path).read_unit(0);
   EXPECT_EQ(again[2]->texts[0].text, "zwölf Bytes ");  // 14 bytes would end within the ü
   EXPECT_TRUE(again[2]->texts[0].is_cut);
@@ -154,11 +155,11 @@ TEST_F(StoreReader, what_is_not_a_store_is_refused) {
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   EXPECT_THAT(error_of_open(), HasSubstr("not a regular file"));
   std::filesystem::remove(path_);
-  create_store(path_, layout_, {}, {.format = "another program's"});
+  create_store(path_, layout_, {}, {}, {.format = "another program's"});
   EXPECT_THAT(error_of_open(), HasSubstr("not a Catenary store"));
-  create_store(path_, layout_, {}, {.schema_version = 4});
+  create_store(path_, layout_, {}, {}, {.schema_version = 4});
   EXPECT_THAT(error_of_open(), HasSubstr("schema version 4, but this Catenary reads 3; use a newer Catenary"));
-  create_store(path_, layout_, {}, {.schema_version = 2});
+  create_store(path_, layout_, {}, {}, {.schema_version = 2});
   EXPECT_THAT(error_of_open(), HasSubstr("schema version 2, but this Catenary reads 3; made by an earlier build: run"));
 }
 

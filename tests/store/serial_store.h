@@ -4,7 +4,7 @@
 
 #include "store/create.h"
 #include "store/example.h"
-#include "store/serial_writer.h"
+#include "store/range_writer.h"
 #include "store/tables.h"
 
 namespace catenary::store {
@@ -14,10 +14,11 @@ namespace catenary::store {
 inline void write_example_store(const std::filesystem::path& path, const Layout& layout) {
   const auto ranges = cut_into_ranges(layout);
   create_store(path, layout, ranges);
-  SerialWriter writer(path, layout);
+  const RangeWriter writer(path, tables_of(layout, ranges));
+  const Owner owner{.rank = 3};
   for (std::size_t i = 0; i < ranges.size(); ++i) {
-    if (i % 8 < 6) writer.write(i, example_result(layout, ranges[i]), 3);
-    if (i % 8 == 6) writer.write(i, failed_result("out of memory"), 3);
+    if (i % 8 < 6) writer.write(i, example_result(layout, ranges[i]), owner);
+    if (i % 8 == 6) writer.write(i, failed_result("out of memory"), owner);
   }
 }
 

@@ -205,19 +205,18 @@ TEST_F(StoreWriter, another_sweep_is_refused_and_told_what_differs) {
   write_all();
   Layout layout = layout_;
   layout.numerics.threads_per_rank = 2;
-  EXPECT_THAT(refusal(layout), HasSubstr("computed with threads_per_rank 1, this run has 2; run with --threads 1"));
+  EXPECT_THAT(refusal(layout), HasSubstr("threads a rank: '1' in the store, '2' in this run"));
 
   layout = layout_;
   layout.models[1].name = "other";
   const std::string message = refusal(layout);
   EXPECT_THAT(message, HasSubstr("the store has model 'größer', which the spec lacks"));
-  EXPECT_THAT(message, HasSubstr("the spec has model 'other', which the store lacks"));
   EXPECT_THAT(message, HasSubstr("another -o"));
 
   layout = layout_;
   layout.tasks[0].fingerprint = "items-3";
   EXPECT_THAT(refusal(layout),
-              HasSubstr("task 'negation', items' fingerprint: 'items-1' in the store, 'items-3' in the spec"));
+              HasSubstr("task 'negation', items' fingerprint: 'items-1' in the store, 'items-3' in this run"));
 
   layout = layout_;
   layout.models[0].training_tokens = 2e6;
@@ -225,11 +224,70 @@ TEST_F(StoreWriter, another_sweep_is_refused_and_told_what_differs) {
 
   layout = layout_;
   layout.units[3].id = std::string(32, 'f');
-  EXPECT_THAT(refusal(layout), HasSubstr("id of unit 3"));
+  EXPECT_THAT(refusal(layout), HasSubstr("unit small x ragged x five, id"));
 
   layout = layout_;
-  std::swap(layout.conditions[0], layout.conditions[1]);
-  EXPECT_THAT(refusal(layout), HasSubstr("another order"));
+  layout.conditions.pop_back();
+  std::erase_if(layout.units, [](const spec::WorkUnit& unit) { return unit.condition_index == 1; });
+  EXPECT_THAT(refusal(layout), HasSubstr("the store has condition 'five', which the spec lacks"));
+}
+
+TEST_F(StoreWriter, a_spec_that_has_more_extends_the_store) {
+  // The store has the first condition; the sweep has one before it and one more model.
+  Layout small = layout_;
+  small.models.pop_back();
+  small.conditions.erase(small.conditions.begin());
+  std::erase_if(small.units, [](const spec::WorkUnit& u) { return u.model_index == 1 || u.condition_index == 0; });
+  for (spec::WorkUnit& unit : small.units) unit.condition_index = 0;
+  const auto results_of = [&](const Layout& layout, const spec::ItemRange& range) {
+    const std::string& id = layout.units[static_cast<std::size_t>(range.unit_index)].id;
+    const auto same = std::ranges::find(layout_.units, id, &spec::WorkUnit::id);
+    return example_result(layout_,
+                          {static_cast<std::int32_t>(same - layout_.units.begin()), range.first_item, range.num_items});
+  };
+  {
+    Writer writer = Writer::open(world_, path_, small);
+    for (std::size_t i = 0; i + 1 < writer.ranges().size(); ++i) {
+      if (static_cast<int>(i) % world_.size() == world_.rank()) writer.write(i, results_of(small, writer.ranges()[i]));
+    }
+    writer.close();
+  }
+  double finished = 0;
+  { finished = Reader(path_).ranges()[0].finished; }
+  world_.barrier();
+  Writer writer = Writer::open(world_, path_, layout_);
+  EXPECT_TRUE(writer.resumed());
+  // Units of model 0 with condition "five" are units 1 and 3: three ranges, of which all are done, and one.
+  const auto num_done = std::ranges::count(writer.states(), RangeState::kDone);
+  EXPECT_EQ(num_done, 3);
+  EXPECT_EQ(tally(Reader(path_), layout_).right, 150);
+  EXPECT_EQ(tally(Reader(path_), layout_).wrong, 0);
+  EXPECT_EQ(Reader(path_).ranges()[3].finished, finished);
+  EXPECT_EQ(Reader(path_).ranges()[3].run_index, 0);
+  world_.barrier();
+  write_ranges(writer, [&](std::size_t i) { return writer.states()[i] != RangeState::kDone; });
+  writer.close();
+  EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
+  EXPECT_EQ(Reader(path_).runs().size(), 2);
+  world_.barrier();  // the lock is rank 0's
+  EXPECT_THAT(names_in(folder_path_), testing::ElementsAre("study.h5"));
+}
+
+TEST_F(StoreWriter, units_of_other_stores_are_reused) {
+  write_all();
+  const auto other = folder_path_ / "other.h5";
+  Layout layout = layout_;
+  layout.units[2].id = std::string(32, 'f');  // this one has changed
+  Writer writer = Writer::open(world_, other, layout, {.durability = Durability::kRange, .reuse = {path_}});
+  EXPECT_FALSE(writer.resumed());
+  for (std::size_t i = 0; i < writer.ranges().size(); ++i) {
+    EXPECT_EQ(writer.states()[i] == RangeState::kDone, writer.ranges()[i].unit_index != 2) << i;
+  }
+  world_.barrier();
+  write_ranges(writer, [&](std::size_t i) { return writer.states()[i] != RangeState::kDone; });
+  writer.close();
+  EXPECT_EQ(tally(Reader(other), layout_).right, num_items(layout_));
+  EXPECT_TRUE(Reader(other).verify().empty());
 }
 
 TEST_F(StoreWriter, moved_files_and_another_host_do_not_matter) {
@@ -251,13 +309,13 @@ TEST_F(StoreWriter, a_file_that_is_not_a_store_is_refused) {
   world_.barrier();
   EXPECT_THAT(refusal(layout_), HasSubstr("not an HDF5 file"));
 
-  if (world_.rank() == 0) create_store(path_, layout_, {}, {.format = "another program's"});
+  if (world_.rank() == 0) create_store(path_, layout_, {}, {}, {.format = "another program's"});
   world_.barrier();
   EXPECT_THAT(refusal(layout_), HasSubstr("an HDF5 file, but not a Catenary store"));
 }
 
 TEST_F(StoreWriter, a_newer_schema_is_refused) {
-  if (world_.rank() == 0) create_store(path_, layout_, {}, {.schema_version = kSchemaVersion + 1});
+  if (world_.rank() == 0) create_store(path_, layout_, {}, {}, {.schema_version = kSchemaVersion + 1});
   world_.barrier();
   EXPECT_THAT(refusal(layout_), HasSubstr("has schema version 4, but this Catenary reads 3; use a newer"));
 }

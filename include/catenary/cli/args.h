@@ -10,6 +10,7 @@
 #include "catenary/analysis/regression.h"
 #include "catenary/analysis/report.h"
 #include "catenary/spec/sweep_spec.h"
+#include "catenary/store/writer.h"
 
 namespace catenary::cli {
 
@@ -25,6 +26,7 @@ struct RunArgs {
   std::filesystem::path spec;
   std::filesystem::path store;
   ComputeArgs compute;
+  store::WriterOptions writing;
 };
 
 /// catenary score MODEL TASK.jsonl
@@ -39,7 +41,21 @@ struct ScoreArgs {
 /// catenary status STORE.h5
 struct StatusArgs {
   std::filesystem::path store;
+  bool verify = false;
   bool json = false;
+};
+
+/// catenary export STORE.h5
+struct ExportArgs {
+  std::filesystem::path store;
+  std::string format = "csv";                   // csv, jsonl
+  std::optional<std::filesystem::path> output;  // default: standard output
+};
+
+/// catenary merge A.h5 B.h5 … -o C.h5
+struct MergeArgs {
+  std::vector<std::filesystem::path> stores;
+  std::filesystem::path output;
 };
 
 /// catenary fit STORE.h5|TABLE.csv|FOLDER
@@ -118,9 +134,9 @@ struct TasksImportArgs {
 };
 
 /// The command that was typed, or the exit code of one that ended with parsing (--help, --version, a mistake).
-using Command =
-    std::variant<RunArgs, ScoreArgs, StatusArgs, FitArgs, ReportArgs, CompareArgs, PlanArgs, ModelsInspectArgs,
-                 ModelsListArgs, TasksListArgs, TasksGenerateArgs, TasksShowArgs, TasksImportArgs, int>;
+using Command = std::variant<RunArgs, ScoreArgs, StatusArgs, ExportArgs, MergeArgs, FitArgs, ReportArgs, CompareArgs,
+                             PlanArgs, ModelsInspectArgs, ModelsListArgs, TasksListArgs, TasksGenerateArgs,
+                             TasksShowArgs, TasksImportArgs, int>;
 
 /// Parses a command line; prints help and mistakes itself. Under mpirun or srun the first process alone speaks and does
 /// what is not `run`.

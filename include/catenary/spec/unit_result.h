@@ -10,8 +10,9 @@ namespace catenary::spec {
 struct GeneratedText {
   std::string text;
   std::int32_t num_tokens = 0;  // generated
-  bool is_cut = false;  // read from a store that had no room for all of it (WorkUnit::num_bytes_per_text); to be
-                        // written: not looked at
+  bool is_cut = false;          // its end is lost: the store had no room for it (WorkUnit::num_bytes_per_text)
+
+  bool operator==(const GeneratedText&) const = default;
 };
 
 /// What the model says of one item's continuations, in the order of the item's classes.
@@ -21,6 +22,8 @@ struct ItemScore {
   std::vector<std::uint8_t> is_greedy;   // 1 where every token of the continuation is the argmax
   bool is_truncated = false;             // the prompt was cut to fit the model's context
   std::vector<GeneratedText> texts;      // WorkUnit::num_texts_per_item of them
+
+  bool operator==(const ItemScore&) const = default;
 };
 
 /// The outcome of one item range: its scores, or the reason why there are none.

@@ -11,35 +11,38 @@
 
 namespace catenary::store {
 
+/// When results are put on the disk itself. A process that is killed loses nothing with any of them; a machine that
+/// loses power may lose the ranges since the last time, which the checksums then tell.
+enum class Durability { kNone, kEnd, kRange };
+
+struct WriterOptions {
+  Durability durability = Durability::kEnd;
+  /// Stores whose finished ranges of the same units (the same id) are taken over.
+  std::vector<std::filesystem::path> reuse = {};
+};
+
 /// A store being written by all ranks of a sweep. Move-only.
 ///
-/// All metadata is made and flushed before the first item; afterwards ranks only write raw data at offsets known from
+/// All metadata is made and flushed before the first item; afterwards ranks only write raw bytes at offsets known from
 /// the layout, each its own: values, then the range's checksum, then its state mark. So a process killed at any moment
 /// leaves a file that opens and in which every range marked done is right. All space is taken when the file is made.
-/// Rank 0 holds a lock on `PATH.lock`, which readers do not look at. One thread at a time: HDF5 is not thread-safe.
+/// Rank 0 holds a lock on `PATH.lock`, which readers do not look at. One thread at a time.
 class Writer {
  public:
-  /// Collective. Makes the store, or opens the one that is there to go on with it. `layout` is the same on all ranks.
+  /// Collective. Makes the store, or opens the one that is there to go on with it. If the layout has models, tasks or
+  /// conditions that the store lacks, a new file takes the store's results and then its name. `layout` and `options`
+  /// are the same on all ranks.
   /// Throws StoreError (on all ranks): the path cannot be written; the file is not a store, is damaged, or of a newer
-  /// schema; it holds another sweep (says what differs) or other numerics; another process is writing it; a rank was
-  /// given another layout, or does not see the file. An existing file is never changed before it is known to be the
-  /// same sweep. The communicator must outlive the Writer.
+  /// schema; it holds what this sweep lacks or has otherwise (says what) or other numerics; another process is writing
+  /// it; a rank was given another layout, or does not see the file. An existing file is never changed before it is
+  /// known to be the same sweep. The communicator must outlive the Writer.
   static Writer open(const parallel::Communicator& communicator, const std::filesystem::path& path,
-                     const Layout& layout);
+                     const Layout& layout, const WriterOptions& options = {});
 
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
-  /// Independent. Without `close` (an exception, say) what was written is in the file; the file itself stays open,
-  /// because closing it is collective and the other ranks may be elsewhere. Rank 0 logs a warning. See is_any_open.
+  /// Independent. Without `close` (an exception, say) what was written is in the file. Rank 0 logs a warning.
   ~Writer();
-
-  /// Independent. True from the moment at which a store of this process was opened until it was closed without error.
-  /// While it is true the process must not reach MPI_Finalize: HDF5 closes there what is open, which is collective (the
-  /// process hangs if another rank is elsewhere) and crashes if the disk still refuses to be written. So a program that
-  /// ends by an exception says what there is to say, flushes its streams, and then, where this is true, ends with
-  /// MpiEnvironment::abort, or std::_Exit if it is the only rank. Nothing is lost by it: all that `write` returned from
-  /// is with the operating system.
-  static bool is_any_open() noexcept;
 
   /// Independent. True if the file was there and is continued.
   bool resumed() const;
@@ -53,8 +56,7 @@ class Writer {
   /// failed one only its reason and mark. Throws StoreError, with the range's mark as it was.
   void write(std::size_t range_index, const spec::RangeResult& result);
 
-  /// Collective. Puts everything on the disk and closes. Throws on all ranks if one cannot; then the store stays open
-  /// as without `close`.
+  /// Collective. Ends the run; throws on all ranks if the disk refuses what was written.
   void close();
 
  private:

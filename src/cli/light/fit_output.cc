@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "cli/light/csv.h"
+
 namespace catenary::cli {
 namespace {
 
@@ -154,21 +156,6 @@ Json to_json(const analysis::Comparison& comparison) {
                               {"n", point.point.n}});
   }
   return json;
-}
-
-std::string csv_number(double value) {
-  return std::isfinite(value) ? fmt::format("{}", value) : "";
-}
-
-// A field is quoted where it must be (RFC 4180).
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
 }
 
 std::string csv_estimate(const std::optional<Estimate>& estimate) {

@@ -12,7 +12,9 @@
 #include "catenary/cli/args.h"
 #include "cli/guard.h"
 #include "cli/light/compare.h"
+#include "cli/light/export.h"
 #include "cli/light/fit.h"
+#include "cli/light/merge.h"
 #include "cli/light/models.h"
 #include "cli/light/plan.h"
 #include "cli/light/report.h"
@@ -38,6 +40,8 @@ struct Dispatch {
   int operator()(const RunArgs&) const { become_catenary_run(argv); }
   int operator()(const ScoreArgs&) const { become_catenary_run(argv); }
   int operator()(const StatusArgs& args) const { return status(args); }
+  int operator()(const ExportArgs& args) const { return export_items(args); }
+  int operator()(const MergeArgs& args) const { return merge(args); }
   int operator()(const FitArgs& args) const { return fit(args); }
   int operator()(const ReportArgs& args) const { return report(args); }
   int operator()(const ModelsInspectArgs& args) const { return inspect_model(args); }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catenary/base/printable.h"
@@ -22,94 +23,152 @@ struct Count {
   std::int64_t items = 0;
 };
 
-struct Summary {
-  // A unit is failed if a range of it failed, else pending if one is pending, else done; items count by their range.
-  Count done, failed, pending;
-  std::vector<store::RangeState> unit_states;
-  std::size_t num_damaged = 0;  // ranges marked done whose checksum does not hold; they count as pending
-  double seconds = 0;           // of scoring, summed over ranks
+/// A unit is failed if a range of it failed, else pending if one is pending, else done; what it took is the sum over
+/// its done ranges.
+struct UnitSummary {
+  store::RangeState state = store::RangeState::kDone;
+  std::int64_t num_items_done = 0;
+  double seconds = 0;  // of scoring, summed over ranks
   std::int64_t num_tokens_fed = 0;
   std::int64_t num_items_truncated = 0;
+  double flops = 0;
 };
 
-Summary summarise(const store::Reader& store) {
+struct Summary {
+  Count done, failed, pending;  // items count by their range
+  std::vector<UnitSummary> units;
+  UnitSummary total;
+  std::vector<std::size_t> damaged;  // ranges marked done whose checksum does not hold; they count as pending
+};
+
+Summary summarise(const store::Reader& store, bool verify) {
   Summary summary;
-  summary.unit_states.assign(store.layout().units.size(), store::RangeState::kDone);
+  summary.units.resize(store.layout().units.size());
   const auto count_of = [&](store::RangeState state) -> Count& {
     return state == store::RangeState::kDone     ? summary.done
            : state == store::RangeState::kFailed ? summary.failed
                                                  : summary.pending;
   };
-  const auto damaged = store.verify();
-  summary.num_damaged = damaged.size();
+  if (verify) summary.damaged = store.verify();
   for (std::size_t i = 0; i < store.ranges().size(); ++i) {
-    store::StoredRange range = store.ranges()[i];
-    if (std::binary_search(damaged.begin(), damaged.end(), i)) range.state = store::RangeState::kPending;
-    count_of(range.state).items += range.range.num_items;
-    if (range.state == store::RangeState::kDone) {
-      summary.seconds += range.seconds;
-      summary.num_tokens_fed += range.num_tokens_fed;
-      summary.num_items_truncated += range.num_items_truncated;
+    const store::StoredRange& range = store.ranges()[i];
+    const bool is_damaged = std::ranges::binary_search(summary.damaged, i);
+    const store::RangeState state = is_damaged ? store::RangeState::kPending : range.state;
+    count_of(state).items += range.range.num_items;
+    UnitSummary& unit = summary.units[static_cast<std::size_t>(range.range.unit_index)];
+    if (state != store::RangeState::kDone) {
+      if (unit.state != store::RangeState::kFailed) unit.state = state;
       continue;
     }
-    auto& unit = summary.unit_states[static_cast<std::size_t>(range.range.unit_index)];
-    if (unit != store::RangeState::kFailed) unit = range.state;
+    for (UnitSummary* sum : {&unit, &summary.total}) {
+      sum->num_items_done += range.range.num_items;
+      sum->seconds += range.seconds;
+      sum->num_tokens_fed += range.num_tokens_fed;
+      sum->num_items_truncated += range.num_items_truncated;
+      sum->flops += range.flops;
+    }
   }
-  for (const auto state : summary.unit_states) ++count_of(state).units;
+  for (const UnitSummary& unit : summary.units) ++count_of(unit.state).units;
   return summary;
 }
 
-struct FailedUnit {
-  std::string model, task, condition, error;
+struct UnitNames {
+  std::string model, task, condition;
 };
 
-std::vector<FailedUnit> failed_units(const store::Reader& store, const Summary& summary) {
-  const store::Layout& layout = store.layout();
-  std::vector<FailedUnit> failed;
-  for (std::size_t u = 0; u < layout.units.size(); ++u) {
-    if (summary.unit_states[u] != store::RangeState::kFailed) continue;
-    const spec::WorkUnit& unit = layout.units[u];
-    failed.push_back({layout.models[static_cast<std::size_t>(unit.model_index)].name,
-                      layout.tasks[static_cast<std::size_t>(unit.task_index)].name,
-                      layout.conditions[static_cast<std::size_t>(unit.condition_index)].name, store.errors()[u]});
-  }
-  return failed;
+UnitNames names_of(const store::Layout& layout, std::size_t unit_index) {
+  const spec::WorkUnit& unit = layout.units[unit_index];
+  return {layout.models[static_cast<std::size_t>(unit.model_index)].name,
+          layout.tasks[static_cast<std::size_t>(unit.task_index)].name,
+          layout.conditions[static_cast<std::size_t>(unit.condition_index)].name};
 }
 
-void print_json(const store::Reader& store, const Summary& summary, const std::vector<FailedUnit>& failed) {
+Json to_json(const UnitNames& names) {
+  return {{"model", names.model}, {"task", names.task}, {"condition", names.condition}};
+}
+
+std::string to_text(const UnitNames& names) {
+  return fmt::format("{} x {} x {}", printable(names.model), printable(names.task), printable(names.condition));
+}
+
+/// Positions in the task file of a range's first and last item.
+std::pair<std::int64_t, std::int64_t> items_of(const store::Layout& layout, const spec::ItemRange& range) {
+  const auto& unit = layout.units[static_cast<std::size_t>(range.unit_index)];
+  const auto& items = layout.tasks[static_cast<std::size_t>(unit.task_index)].items;
+  return {items[static_cast<std::size_t>(range.first_item)].item,
+          items[static_cast<std::size_t>(range.first_item + range.num_items - 1)].item};
+}
+
+double flops_per_second(const UnitSummary& sum) {
+  return sum.flops / sum.seconds;
+}
+
+void print_json(const StatusArgs& args, const store::Reader& store, const Summary& summary) {
   const store::Layout& layout = store.layout();
-  const auto to_json = [](const Count& count) { return Json{{"units", count.units}, {"items", count.items}}; };
+  const auto count = [](const Count& c) { return Json{{"units", c.units}, {"items", c.items}}; };
   Json json{{"sweep", layout.sweep_name},
             {"models", layout.models.size()},
             {"tasks", layout.tasks.size()},
             {"conditions", layout.conditions.size()},
-            {"done", to_json(summary.done)},
-            {"failed", to_json(summary.failed)},
-            {"pending", to_json(summary.pending)},
-            {"damaged_ranges", summary.num_damaged},
-            {"scoring_seconds", summary.seconds},
-            {"tokens_fed", summary.num_tokens_fed},
-            {"items_truncated", summary.num_items_truncated},
+            {"done", count(summary.done)},
+            {"failed", count(summary.failed)},
+            {"pending", count(summary.pending)},
+            {"damaged_ranges", args.verify ? Json(summary.damaged.size()) : Json()},
+            {"scoring_seconds", summary.total.seconds},
+            {"tokens_fed", summary.total.num_tokens_fed},
+            {"items_truncated", summary.total.num_items_truncated},
+            {"flops_per_second", number(flops_per_second(summary.total))},
             {"dtype", layout.numerics.dtype},
             {"device", layout.numerics.device_kind},
             {"threads_per_rank", layout.numerics.threads_per_rank},
             {"created", layout.provenance.created},
-            {"failures", Json::array()}};
-  for (const FailedUnit& unit : failed) {
-    json["failures"].push_back(
-        {{"model", unit.model}, {"task", unit.task}, {"condition", unit.condition}, {"error", unit.error}});
+            {"runs", Json::array()},
+            {"damaged", Json::array()},
+            {"failures", Json::array()},
+            {"units", Json::array()}};
+  for (const store::Run& run : store.runs()) {
+    json["runs"].push_back({{"started", number(run.started)},
+                            {"finished", number(run.finished)},
+                            {"num_ranks", run.num_ranks},
+                            {"host", run.host},
+                            {"catenary_version", run.catenary_version},
+                            {"libtorch_version", run.libtorch_version}});
+  }
+  for (const std::size_t i : summary.damaged) {
+    const spec::ItemRange& range = store.ranges()[i].range;
+    const auto [first, last] = items_of(layout, range);
+    Json damaged = to_json(names_of(layout, static_cast<std::size_t>(range.unit_index)));
+    damaged["first_item"] = first;
+    damaged["last_item"] = last;
+    json["damaged"].push_back(damaged);
+  }
+  for (std::size_t u = 0; u < summary.units.size(); ++u) {
+    const UnitSummary& sum = summary.units[u];
+    Json unit = to_json(names_of(layout, u));
+    if (!store.errors()[u].empty()) {
+      json["failures"].push_back(unit);
+      json["failures"].back()["error"] = store.errors()[u];
+    }
+    unit["state"] = sum.state == store::RangeState::kDone     ? "done"
+                    : sum.state == store::RangeState::kFailed ? "failed"
+                                                              : "pending";
+    unit["items_done"] = sum.num_items_done;
+    unit["scoring_seconds"] = sum.seconds;
+    unit["tokens_fed"] = sum.num_tokens_fed;
+    unit["flops_per_second"] = number(flops_per_second(sum));
+    json["units"].push_back(unit);
   }
   cli::print_json(json);
 }
 
-void print_text(const StatusArgs& args, const store::Reader& store, const Summary& summary,
-                const std::vector<FailedUnit>& failed) {
+void print_text(const StatusArgs& args, const store::Reader& store, const Summary& summary) {
   const store::Layout& layout = store.layout();
   fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n", printable(args.store.string()),
              printable(layout.sweep_name), layout.models.size(), layout.tasks.size(), layout.conditions.size());
-  fmt::print("computed in {} on {}, {} thread{} a rank, since {}\n\n", layout.numerics.dtype,
+  fmt::print("computed in {} on {}, {} thread{} a rank, since {}, {} run{}\n\n", layout.numerics.dtype,
              layout.numerics.device_kind, layout.numerics.threads_per_rank,
-             layout.numerics.threads_per_rank == 1 ? "" : "s", layout.provenance.created);
+             layout.numerics.threads_per_rank == 1 ? "" : "s", layout.provenance.created, store.runs().size(),
+             store.runs().size() == 1 ? "" : "s");
   const auto row = [](const char* name, const Count& count) {
     return std::vector<std::string>{name, std::to_string(count.units), std::to_string(count.items)};
   };
@@ -118,36 +177,40 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
                                row("failed", summary.failed),
                                row("pending", summary.pending)},
                               {1, 2}));
-  if (summary.num_damaged > 0) {
-    fmt::print(
-        "\n{} item ranges are damaged (their checksums do not hold); the next `catenary run` computes them again\n",
-        summary.num_damaged);
+  if (summary.total.seconds > 0) {
+    fmt::print("\n{} tokens through the models in {:.1f} s of scoring, {:.1f} items/s and {:.3g} GFLOP/s a rank\n",
+               summary.total.num_tokens_fed, summary.total.seconds,
+               static_cast<double>(summary.done.items) / summary.total.seconds, flops_per_second(summary.total) / 1e9);
   }
-  if (summary.seconds > 0) {
-    fmt::print("\n{} tokens through the models in {:.1f} s of scoring, {:.1f} items/s a rank\n", summary.num_tokens_fed,
-               summary.seconds, static_cast<double>(summary.done.items) / summary.seconds);
+  if (summary.total.num_items_truncated > 0) {
+    fmt::print("\n{} items were cut on the left to fit a model's context\n", summary.total.num_items_truncated);
   }
-  if (summary.num_items_truncated > 0) {
-    fmt::print("\n{} items were cut on the left to fit a model's context\n", summary.num_items_truncated);
+  for (std::size_t u = 0; u < summary.units.size(); ++u) {
+    if (store.errors()[u].empty()) continue;
+    fmt::print("\nfailed: {}\n  {}\n", to_text(names_of(layout, u)), printable_lines(store.errors()[u]));
   }
-  for (const FailedUnit& unit : failed) {
-    fmt::print("\nfailed: {} x {} x {}\n  {}\n", printable(unit.model), printable(unit.task), printable(unit.condition),
-               printable_lines(unit.error));
+  if (!args.verify) return;
+  if (summary.damaged.empty()) fmt::print("\nall checksums hold\n");
+  for (const std::size_t i : summary.damaged) {
+    const spec::ItemRange& range = store.ranges()[i].range;
+    const auto [first, last] = items_of(layout, range);
+    fmt::print("\ndamaged: {}, items {} to {}; the next `catenary run` computes them again",
+               to_text(names_of(layout, static_cast<std::size_t>(range.unit_index))), first, last);
   }
+  if (!summary.damaged.empty()) fmt::print("\n");
 }
 
 }  // namespace
 
 int status(const StatusArgs& args) {
   const store::Reader store(args.store);
-  const Summary summary = summarise(store);
-  const auto failed = failed_units(store, summary);
+  const Summary summary = summarise(store, args.verify);
   if (args.json) {
-    print_json(store, summary, failed);
+    print_json(args, store, summary);
   } else {
-    print_text(args, store, summary, failed);
+    print_text(args, store, summary);
   }
-  return kExitDone;
+  return summary.damaged.empty() ? kExitDone : kExitWithFailures;
 }
 
 }  // namespace catenary::cli

@@ -221,7 +221,7 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
   }
   const store::Layout layout = make_layout(*study, *fingerprints, numerics, provenance_of_rank_0(world));
 
-  store::Writer writer = store::Writer::open(world, args.store, layout);
+  store::Writer writer = store::Writer::open(world, args.store, layout, args.writing);
   const auto pending = pending_ranges(writer, layout);
   const auto plural = [](std::int64_t n) { return n == 1 ? "" : "s"; };
   log::info(fmt::format(
@@ -275,10 +275,7 @@ int run(const RunArgs& args) {
       },
       // What all know of, rank 0 says. What one rank alone met, that rank says.
       [&] { return !world || world->rank() == 0 || !world->failed_together(); });
-  if (!returned && world && (store::Writer::is_any_open() || !world->failed_together())) {
-    // MPI_Finalize would wait for ranks that know nothing of this, or have HDF5 close the file collectively and write
-    // again.
-    if (world->failed_together()) world->barrier();  // rank 0 has said what happened
+  if (!returned && world && !world->failed_together()) {  // MPI_Finalize would wait for ranks that know nothing of this
     std::fflush(nullptr);
     if (world->size() == 1) std::_Exit(code);
     parallel::MpiEnvironment::abort(code);

@@ -1,0 +1,17 @@
+#include "cli/light/merge.h"
+
+#include <fmt/format.h>
+
+#include "catenary/base/log.h"
+#include "catenary/store/merge.h"
+#include "cli/exit_code.h"
+
+namespace catenary::cli {
+
+int merge(const MergeArgs& args) {
+  store::merge(args.stores, args.output);
+  log::info(fmt::format("done; next: catenary status {}", args.output.string()));
+  return kExitDone;
+}
+
+}  // namespace catenary::cli
