@@ -43,6 +43,11 @@ struct Communicator::State {
   bool failed_together = false;
 };
 
+void Backoff::sleep() {
+  std::this_thread::sleep_for(next_);
+  next_ = std::min(next_ * 2, kLongest);
+}
+
 Communicator::Communicator(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Communicator::Communicator(Communicator&&) noexcept = default;
 Communicator& Communicator::operator=(Communicator&&) noexcept = default;
@@ -117,24 +122,26 @@ void Communicator::send(int destination, int tag, std::span<const std::byte> byt
   mpi_check(MPI_Send(bytes.data(), to_count(bytes.size()), MPI_BYTE, destination, tag, state_->comm.get()));
 }
 
-Message Communicator::receive(int source, int tag) const {
-  // A blocking MPI_Recv spins on a core that a scorer could use, so look and sleep, longer the longer nothing comes.
-  using std::chrono::microseconds;
-  constexpr microseconds kLongestSleep(1000);
-  microseconds sleep(10);
+std::optional<Message> Communicator::try_receive(int source, int tag) const {
+  int found = 0;
   MPI_Message message = MPI_MESSAGE_NULL;
   MPI_Status status;
-  for (int found = 0;;) {
-    mpi_check(MPI_Improbe(source, tag, state_->comm.get(), &found, &message, &status));
-    if (found != 0) break;
-    std::this_thread::sleep_for(sleep);
-    sleep = std::min(sleep * 2, kLongestSleep);
-  }
+  mpi_check(MPI_Improbe(source, tag, state_->comm.get(), &found, &message, &status));
+  if (found == 0) return std::nullopt;
   int size = 0;
   mpi_check(MPI_Get_count(&status, MPI_BYTE, &size));
   Message received{status.MPI_SOURCE, std::vector<std::byte>(static_cast<std::size_t>(size))};
   mpi_check(MPI_Mrecv(received.bytes.data(), size, MPI_BYTE, &message, &status));
   return received;
+}
+
+Message Communicator::receive(int source, int tag) const {
+  // A blocking MPI_Recv spins on a core that a scorer could use, so look and sleep.
+  Backoff backoff;
+  while (true) {
+    if (auto message = try_receive(source, tag)) return std::move(*message);
+    backoff.sleep();
+  }
 }
 
 Message Communicator::receive_any(int tag) const {

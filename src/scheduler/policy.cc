@@ -27,17 +27,16 @@ bool overlap(const Group& a, const Group& b) {
   return a.first_rank < b.first_rank + b.num_ranks && b.first_rank < a.first_rank + a.num_ranks;
 }
 
-Policy::Policy(std::vector<ModelFits> models, const std::vector<PendingUnit>& units, std::vector<RankPlace> ranks)
-    : ranks_(std::move(ranks)), is_there_(ranks_.size()), groups_(ranks_.size()) {
+Policy::Policy(Work work) : ranks_(std::move(work.ranks)), groups_(ranks_.size()) {
   std::size_t num_kinds = 0;
   for (const RankPlace& place : ranks_) num_kinds = std::max(num_kinds, static_cast<std::size_t>(place.kind) + 1);
   kind_speeds_.resize(num_kinds);
   num_groups_.resize(num_kinds, std::vector<int>(std::numeric_limits<int>::digits));
-  for (ModelFits& fits : models) {
+  for (ModelFits& fits : work.models) {
     check(fits.size() >= num_kinds, "a model is planned for every kind of device");
     models_.push_back({.fits = std::move(fits), .speeds = std::vector<Speed>(num_kinds)});
   }
-  for (const PendingUnit& unit : units) {
+  for (const PendingUnit& unit : work.units) {
     Model& model = models_[static_cast<std::size_t>(unit.model_index)];
     model.units.push_back(unit);
     model.cost_left += cost_of(unit);
@@ -73,7 +72,7 @@ int Policy::largest_group(int kind) const {
 }
 
 // Groups of a power of two of ranks, of one kind, that lie within a node or are made of whole nodes.
-void Policy::form_groups(int first_rank, int num_ranks) {
+void Policy::join(int first_rank, int num_ranks) {
   const int end = first_rank + num_ranks;
   const auto at = [&](int rank) { return ranks_[static_cast<std::size_t>(rank)]; };
   const auto begins_node = [&](int rank) {
@@ -98,14 +97,8 @@ void Policy::count_group(int first_rank, int change) {
   num_groups_[kind][static_cast<std::size_t>(std::bit_width(size) - 1)] += change;
 }
 
-void Policy::join(int first_rank, int num_ranks) {
-  std::fill_n(is_there_.begin() + first_rank, num_ranks, true);
-  form_groups(first_rank, num_ranks);
-}
-
 void Policy::lose(int first_rank, int num_ranks) {
   const Group lost{first_rank, num_ranks};
-  std::fill_n(is_there_.begin() + first_rank, num_ranks, false);
   for (int first = 0; first < first_rank + num_ranks; ++first) {
     GroupState& state = groups_[static_cast<std::size_t>(first)];
     const Group group{first, state.num_ranks};
@@ -115,8 +108,8 @@ void Policy::lose(int first_rank, int num_ranks) {
     state = {};
     std::erase(idle_, first);
     const int end = first + group.num_ranks;
-    if (first < first_rank) form_groups(first, first_rank - first);
-    if (end > first_rank + num_ranks) form_groups(first_rank + num_ranks, end - first_rank - num_ranks);
+    if (first < first_rank) join(first, first_rank - first);
+    if (end > first_rank + num_ranks) join(first_rank + num_ranks, end - first_rank - num_ranks);
   }
 }
 
@@ -229,7 +222,7 @@ Assignment Policy::take(std::int32_t model_index, int first_rank, double seconds
   const std::size_t returned = find_returned(model, taken.group);
   const bool is_returned = returned < model.returned.size();
   PendingUnit& from = is_returned ? model.returned[returned].ranges : model.units.back();
-  taken.is_retry = is_returned && model.returned[returned].is_retry;
+  taken.is_final = (is_returned && model.returned[returned].failed) || !has_other_group(taken.group, model);
 
   const int kind = ranks_[static_cast<std::size_t>(first_rank)].kind;
   const double seconds = std::min(seconds_left, rank_seconds_left(model) / model.num_ranks) / kHandoutsLeft;
@@ -302,21 +295,19 @@ void Policy::finish(const Assignment& assignment, std::size_t num_computed, doub
   state.speed += 0.5 * (cost / seconds / rate(model, static_cast<int>(kind)) - state.speed);
 }
 
-bool Policy::retry(const Assignment& failed) {
-  if (failed.is_retry || !has_other_group(failed.group, models_[static_cast<std::size_t>(failed.model_index)]))
-    return false;
+void Policy::retry(const Assignment& failed) {
+  check(!failed.is_final, "what failed for good is not tried again");
   take_back(failed, failed.group, true);
-  return true;
 }
 
 void Policy::put_back(const Assignment& ranges) {
-  take_back(ranges, {-1, 0}, ranges.is_retry);
+  take_back(ranges, {-1, 0}, ranges.is_final);
 }
 
-void Policy::take_back(const Assignment& ranges, const Group& avoid, bool is_retry) {
+void Policy::take_back(const Assignment& ranges, const Group& avoid, bool failed) {
   Model& model = models_[static_cast<std::size_t>(ranges.model_index)];
   const PendingUnit unit{ranges.model_index, ranges.first_range, ranges.num_ranges, ranges.range_cost};
-  model.returned.push_back({unit, avoid, is_retry});
+  model.returned.push_back({unit, avoid, failed});
   model.cost_left += cost_of(unit);
   model.num_left += unit.num_ranges;
   num_left_ += unit.num_ranges;

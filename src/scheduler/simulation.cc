@@ -23,7 +23,7 @@ constexpr double kOutage = 3600;
 // What computing really takes.
 class Truth {
  public:
-  Truth(const SimulatedWork& work, const Disturbances& disturbances) : work_(work), speed_of_node_(num_nodes(), 1.0) {
+  Truth(const Work& work, const Disturbances& disturbances) : work_(work), speed_of_node_(num_nodes(), 1.0) {
     std::mt19937_64 random(disturbances.seed);
     std::uniform_real_distribution<double> factor(1 - disturbances.cost_error, 1 + disturbances.cost_error);
     for (std::size_t m = 0; m < work.models.size(); ++m) model_factor_.push_back(factor(random));
@@ -109,7 +109,7 @@ class Truth {
            static_cast<double>(unit_factor_[unit]);
   }
 
-  const SimulatedWork& work_;
+  const Work& work_;
   std::vector<double> model_factor_;
   std::vector<std::size_t> first_ranges_;
   std::vector<float> unit_factor_;
@@ -120,12 +120,8 @@ class Truth {
 // The sweep with its policy, event by event.
 class Player {
  public:
-  Player(const SimulatedWork& work, const Disturbances& disturbances, bool with_bars)
-      : work_(work),
-        truth_(work, disturbances),
-        policy_(work.models, work.units, work.ranks),
-        with_bars_(with_bars),
-        ranks_(work.ranks.size()) {
+  Player(const Work& work, const Disturbances& disturbances, bool with_bars)
+      : work_(work), truth_(work, disturbances), policy_(work), with_bars_(with_bars), ranks_(work.ranks.size()) {
     result_.lower_bound_seconds = truth_.lower_bound();
     if (disturbances.lose_a_node) {
       const double lost_at = result_.lower_bound_seconds / 3;
@@ -255,7 +251,7 @@ class Player {
     }
   }
 
-  const SimulatedWork& work_;
+  const Work& work_;
   Truth truth_;
   Policy policy_;
   bool with_bars_;
@@ -277,7 +273,7 @@ double end_of(double seconds, const Group& group, const Truth& truth, const Dist
   return waits ? end + kOutage : end;
 }
 
-Simulation play_dealt(const SimulatedWork& work, const Disturbances& disturbances, bool longest_first) {
+Simulation play_dealt(const Work& work, const Disturbances& disturbances, bool longest_first) {
   const Truth truth(work, disturbances);
   Simulation result{.lower_bound_seconds = truth.lower_bound()};
   int size = 1;
@@ -324,7 +320,7 @@ Simulation play_dealt(const SimulatedWork& work, const Disturbances& disturbance
   return result;
 }
 
-Simulation play_jobs(const SimulatedWork& work, const Disturbances& disturbances, bool by_parameters) {
+Simulation play_jobs(const Work& work, const Disturbances& disturbances, bool by_parameters) {
   const Truth truth(work, disturbances);
   Simulation result{.lower_bound_seconds = truth.lower_bound()};
   std::vector<double> rank_seconds(work.models.size(), 0.0), weight(work.models.size(), 0.0),
@@ -362,7 +358,7 @@ Simulation play_jobs(const SimulatedWork& work, const Disturbances& disturbances
 
 }  // namespace
 
-Simulation simulate(const SimulatedWork& work, const Disturbances& disturbances, Strategy strategy, bool with_bars) {
+Simulation simulate(const Work& work, const Disturbances& disturbances, Strategy strategy, bool with_bars) {
   switch (strategy) {
     case Strategy::kPolicy:
       return Player(work, disturbances, with_bars).play();

@@ -11,10 +11,10 @@ namespace {
 constexpr Strategy kAll[] = {Strategy::kPolicy, Strategy::kRoundRobin, Strategy::kLongestFirst,
                              Strategy::kJobsOfEqualSize, Strategy::kJobsByParameters};
 
-SimulatedWork even_work() {
-  SimulatedWork work{.models = {{{.group_size = 1, .rate = 2, .load_seconds = 3}}},
-                     .units = {{0, 0, 100, 4}, {0, 100, 100, 4}},
-                     .ranks = {}};
+Work even_work() {
+  Work work{.models = {{{.group_size = 1, .rate = 2, .load_seconds = 3}}},
+            .units = {{0, 0, 100, 4}, {0, 100, 100, 4}},
+            .ranks = {}};
   for (int i = 0; i < 4; ++i) work.ranks.push_back({i / 2, 0});
   return work;
 }
@@ -32,7 +32,7 @@ TEST(Simulation, even_work_takes_its_time_and_one_loading) {
 }
 
 TEST(Simulation, the_longest_chain_bounds_from_below) {
-  SimulatedWork work = even_work();
+  Work work = even_work();
   work.units = {{0, 0, 1, 400}};
   const Simulation simulation = simulate(work, {}, Strategy::kPolicy);
   EXPECT_DOUBLE_EQ(simulation.lower_bound_seconds, 203);
@@ -40,13 +40,13 @@ TEST(Simulation, the_longest_chain_bounds_from_below) {
 }
 
 TEST(Simulation, a_group_is_as_slow_as_its_slowest_node) {
-  SimulatedWork work = even_work();
+  Work work = even_work();
   work.models = {{{.group_size = 4, .rate = 2}}};
   EXPECT_DOUBLE_EQ(simulate(work, {.slow_nodes = 0.5}, Strategy::kPolicy).makespan_seconds, 800);
 }
 
 TEST(Simulation, a_lost_node_costs_its_hour_and_what_it_had_in_hand) {
-  SimulatedWork work = even_work();
+  Work work = even_work();
   work.units = {{0, 0, 40000, 4}};  // 20,000 s
   const Simulation simulation = simulate(work, {.lose_a_node = true}, Strategy::kPolicy);
   EXPECT_GE(simulation.makespan_seconds, 20003 + 1800);
@@ -63,7 +63,7 @@ TEST(Simulation, same_seed_same_sweep) {
 
 // A lopsided ladder on 64 devices: each model twice as large as the one before.
 TEST(Simulation, the_policy_is_near_the_bound_and_no_strategy_beats_it) {
-  SimulatedWork work;
+  Work work;
   std::mt19937 random(3);
   std::size_t first = 0;
   for (int m = 0; m < 10; ++m) {
@@ -93,7 +93,7 @@ TEST(Simulation, the_policy_is_near_the_bound_and_no_strategy_beats_it) {
 }
 
 TEST(Simulation, bars_do_not_overlap_on_any_device_and_make_a_picture) {
-  SimulatedWork work = even_work();
+  Work work = even_work();
   work.models = {{{.group_size = 2, .rate = 1, .load_seconds = 1}}, {{.group_size = 1, .rate = 1, .load_seconds = 1}}};
   work.units = {{0, 0, 20, 1}, {1, 20, 90, 1}};
   const Simulation simulation = simulate(work, {}, Strategy::kPolicy, /*with_bars=*/true);

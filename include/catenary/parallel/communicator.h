@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -22,6 +23,17 @@ void settle(const Communicator& communicator, std::exception_ptr own);
 struct Message {
   int source = 0;
   std::vector<std::byte> bytes;
+};
+
+/// Between looks for something that may take microseconds or minutes: sleeps longer each time, a millisecond at most.
+class Backoff {
+ public:
+  void sleep();
+  void reset() { next_ = kShortest; }
+
+ private:
+  static constexpr std::chrono::microseconds kShortest{10}, kLongest{1000};
+  std::chrono::microseconds next_ = kShortest;
 };
 
 /// The ranks of a sweep. Move-only; owns a duplicate of MPI_COMM_WORLD, so messages never mix with other users of MPI.
@@ -53,6 +65,8 @@ class Communicator {
 
   /// Independent. Blocks until the bytes are on their way.
   void send(int destination, int tag, std::span<const std::byte> bytes) const;
+  /// Independent. A message if one is there.
+  std::optional<Message> try_receive(int source, int tag) const;
   /// Independent. Sleeps between looks rather than burning a core; the longest sleep is a millisecond.
   Message receive(int source, int tag) const;
   Message receive_any(int tag) const;

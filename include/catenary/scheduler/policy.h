@@ -28,6 +28,13 @@ struct PendingUnit {
   double range_cost = 1;  // the mean
 };
 
+/// A sweep, or what is left of it, as the scheduler sees it.
+struct Work {
+  std::vector<ModelFits> models;
+  std::vector<PendingUnit> units;
+  std::vector<RankPlace> ranks;
+};
+
 /// Ranks [first_rank, first_rank + num_ranks) that hold one model together.
 struct Group {
   int first_rank = 0;
@@ -44,7 +51,7 @@ struct Assignment {
   std::size_t first_range = 0;
   std::size_t num_ranges = 0;
   double range_cost = 0;
-  bool is_retry = false;  // of a range that failed elsewhere: a second failure is final
+  bool is_final = true;  // a failure is: it is the second, or there is no other group for a second try
 };
 
 /// Who gets what next. Deterministic: no clock, no communication; the same calls give the same answers, so that a sweep
@@ -59,7 +66,7 @@ struct Assignment {
 class Policy {
  public:
   /// Throws SpecError if some model needs a larger group than the ranks can form.
-  Policy(std::vector<ModelFits> models, const std::vector<PendingUnit>& units, std::vector<RankPlace> ranks);
+  explicit Policy(Work work);
 
   /// Idle groups, where something has changed for them since they were asked about last: `assign` them again. At first
   /// all groups.
@@ -72,9 +79,8 @@ class Policy {
   /// An assignment is over: so many of its ranges were computed, in that time, loading not included. Corrects what is
   /// predicted.
   void finish(const Assignment& assignment, std::size_t num_computed, double seconds);
-  /// After that, ranges of it that failed: another group may be given them, once. False if it was the second time or
-  /// there is no other group: they have failed.
-  bool retry(const Assignment& failed);
+  /// After that, ranges of it that failed though that was not final: another group is given them.
+  void retry(const Assignment& failed);
   /// After that, ranges of it that were not computed.
   void put_back(const Assignment& ranges);
 
@@ -89,8 +95,8 @@ class Policy {
  private:
   struct Returned {
     PendingUnit ranges;
-    Group avoid{.first_rank = -1, .num_ranks = 0};
-    bool is_retry = false;
+    Group avoid;  // where they failed
+    bool failed;
   };
   struct Speed {
     double cost = 0, seconds = 0;  // measured
@@ -112,12 +118,11 @@ class Policy {
   };
 
   const Fit& fit(const Model& model, int rank) const;
-  void form_groups(int first_rank, int num_ranks);
   int largest_group(int kind) const;
   void count_group(int first_rank, int change);
   bool has_other_group(const Group& group, const Model& model) const;
   bool may_split(const Group& group) const;
-  void take_back(const Assignment& ranges, const Group& avoid, bool is_retry);
+  void take_back(const Assignment& ranges, const Group& avoid, bool failed);
   double rate(const Model& model, int kind) const;
   double rank_seconds_left(const Model& model) const;
   std::size_t find_returned(const Model& model, const Group& group) const;
@@ -127,7 +132,6 @@ class Policy {
 
   std::vector<Model> models_;
   std::vector<RankPlace> ranks_;
-  std::vector<bool> is_there_;                // by rank
   std::vector<GroupState> groups_;            // by first rank
   std::vector<std::vector<int>> num_groups_;  // by kind and log2 of the size
   std::vector<int> idle_;

@@ -25,12 +25,6 @@ enum class Strategy {
   kJobsByParameters,  // as many as the model's load time times its group: the size of its weights
 };
 
-struct SimulatedWork {
-  std::vector<ModelFits> models;
-  std::vector<PendingUnit> units;
-  std::vector<RankPlace> ranks;
-};
-
 /// One model on one group for some time; for a picture.
 struct Bar {
   Group group;
@@ -52,8 +46,7 @@ struct Simulation {
 
 /// Plays a sweep in virtual time. A group asks when it begins what it was given last, as ranks do. Strategies other
 /// than kPolicy are given more than they have: within a group of theirs, work of smaller models is shared without loss.
-Simulation simulate(const SimulatedWork& work, const Disturbances& disturbances, Strategy strategy,
-                    bool with_bars = false);
+Simulation simulate(const Work& work, const Disturbances& disturbances, Strategy strategy, bool with_bars = false);
 
 /// Time along, devices down; at most 200 of them, evenly chosen.
 std::string to_svg(const Simulation& simulation, const std::vector<std::string>& model_names, int num_ranks);

@@ -56,10 +56,10 @@ LoadedModel::LoadedModel(const weights::Checkpoint& checkpoint, const std::vecto
       decoder_(checkpoint, dtype, device, plan_.placement),
       scorer_(decoder_, {.max_tokens = plan_.max_tokens, .max_prefix_tokens = plan_.max_kept_tokens}) {}
 
-std::int64_t LoadedModel::write_texts(std::span<RangeItem> items, const engine::GenerationOptions& options,
+std::int64_t LoadedModel::write_texts(std::span<Item> items, const engine::GenerationOptions& options,
                                       const spec::ConditionSpec& condition) const {
   std::vector<engine::Prompt> prompts;
-  for (RangeItem& item : items) {
+  for (Item& item : items) {
     for (const RenderedPrompt& prompt : item.prompts) {
       try {
         prompts.push_back({encoder_.encode_context(prompt), static_cast<std::uint64_t>(item.index)});
@@ -73,7 +73,7 @@ std::int64_t LoadedModel::write_texts(std::span<RangeItem> items, const engine::
   }
   engine::Generations written = engine::generate(decoder_, encoder_.tokenizer(), prompts, options);
   auto next = written.items.begin();
-  for (RangeItem& item : items) {
+  for (Item& item : items) {
     for (std::size_t i = 0; i < item.prompts.size(); ++i, ++next) {
       item.texts.push_back({std::move(next->text), static_cast<std::int32_t>(next->tokens.size())});
     }
@@ -107,10 +107,28 @@ void LoadedModel::add_fitting_reasoning(RenderedPrompt& prompt, std::string& rea
   }
 }
 
-engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, std::int64_t count,
+void LoadedModel::tokenize(Item& item, const spec::ConditionSpec& condition) const {
+  try {
+    item.request = encoder_.encode(item.prompts);
+    item.is_truncated |= fit_context(item.request, decoder_.config().context_length(), condition);
+    for (const auto& continuation : item.request) decoder_.check_tokens(continuation.tokens);
+  } catch (const DataError& e) {
+    throw DataError(fmt::format("item {}: {}", item.index, e.what()));
+  }
+}
+
+std::vector<LoadedModel::Item> LoadedModel::prepare(const task::Task& task, std::int64_t first, std::int64_t count,
+                                                    const spec::ConditionSpec& condition) const {
+  std::vector<Item> items;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    items.push_back({.index = i, .prompts = encoder_.render(task, i, condition)});
+    if (num_texts(task.format, condition) == 0) tokenize(items.back(), condition);
+  }
+  return items;
+}
+
+engine::Scores LoadedModel::score(std::vector<Item> items, spec::TaskFormat format,
                                   const spec::ConditionSpec& condition) {
-  std::vector<RangeItem> items;
-  for (std::int64_t i = first; i < first + count; ++i) items.push_back({i, encoder_.render(task, i, condition)});
   std::int64_t num_tokens_fed = 0;
   if (condition.cot) {
     const spec::Generation& generation = condition.generation;
@@ -122,19 +140,22 @@ engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, st
                                    .stop = stop_texts(condition),
                                    .end_tokens = end_tokens_},
                                   condition);
-    for (RangeItem& item : items) {
+    for (Item& item : items) {
       for (std::size_t i = 0; i < item.prompts.size(); ++i) {
         add_fitting_reasoning(item.prompts[i], item.texts[i].text, condition);
       }
     }
   }
   engine::Scores scores;
-  if (task.format == spec::TaskFormat::kNumeric) {
+  if (format == spec::TaskFormat::kNumeric) {
     scores.items.resize(items.size());
     num_tokens_fed +=
         write_texts(items, {.max_new_tokens = kMaxAnswerTokens, .stop = {"\n"}, .end_tokens = end_tokens_}, condition);
   } else {
-    scores = score_classes(items, condition);
+    for (Item& item : items) {
+      if (condition.cot) tokenize(item, condition);
+    }
+    scores = score_classes(items);
   }
   scores.num_tokens_fed += num_tokens_fed;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -144,17 +165,9 @@ engine::Scores LoadedModel::score(const task::Task& task, std::int64_t first, st
   return scores;
 }
 
-engine::Scores LoadedModel::score_classes(std::span<RangeItem> items, const spec::ConditionSpec& condition) {
+engine::Scores LoadedModel::score_classes(std::span<const Item> items) {
   std::vector<engine::Request> requests;
-  for (RangeItem& item : items) {
-    try {
-      requests.push_back(encoder_.encode(item.prompts));
-      item.is_truncated |= fit_context(requests.back(), decoder_.config().context_length(), condition);
-      for (const auto& continuation : requests.back()) decoder_.check_tokens(continuation.tokens);
-    } catch (const DataError& e) {
-      throw DataError(fmt::format("item {}: {}", item.index, e.what()));
-    }
-  }
+  for (const Item& item : items) requests.push_back(item.request);
   engine::Scores scores = scorer_.score(requests);
   for (std::size_t i = 0; i < scores.items.size(); ++i) {
     for (const double log_likelihood : scores.items[i].log_likelihoods) {

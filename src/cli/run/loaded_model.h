@@ -36,30 +36,36 @@ class LoadedModel {
   LoadedModel(const LoadedModel&) = delete;  // scorer_ refers to decoder_
   LoadedModel& operator=(const LoadedModel&) = delete;
 
-  /// Scores items [first, first + count) of the task file under one of the conditions. With cot the model reasons
-  /// first, and of a numeric item it writes the answer: what it wrote is in `texts`. What it draws depends on the
-  /// condition's seed and the item's place in the file. Reasoning after which the answer would not fit into the model's
-  /// context is cut at its end. Throws DataError that names the item if one cannot be scored: too long for the model's
-  /// context (unless the condition has it cut), a token that is not in its vocabulary, a log-likelihood that is not
-  /// finite.
-  engine::Scores score(const task::Task& task, std::int64_t first, std::int64_t count,
-                       const spec::ConditionSpec& condition);
-
- private:
-  struct RangeItem {
+  /// An item on its way through the model.
+  struct Item {
     std::int64_t index;  // in the task file
     std::vector<RenderedPrompt> prompts;
-    std::vector<spec::GeneratedText> texts;
+    engine::Request request;                 // none as long as the model has to write first
+    std::vector<spec::GeneratedText> texts;  // what it wrote
     bool is_truncated = false;
   };
 
+  /// Items [first, first + count) of the task file under one of the conditions, tokenized where the model has not to
+  /// write first. Throws DataError that names the item if one cannot be scored: too long for the model's context
+  /// (unless the condition has it cut), a token that is not in its vocabulary. Thread-safe.
+  std::vector<Item> prepare(const task::Task& task, std::int64_t first, std::int64_t count,
+                            const spec::ConditionSpec& condition) const;
+
+  /// Scores what was prepared. With cot the model reasons first, and of a numeric item it writes the answer: what it
+  /// wrote is in `texts`. What it draws depends on the condition's seed and the item's place in the file. Reasoning
+  /// after which the answer would not fit into the model's context is cut at its end. Throws DataError as prepare does,
+  /// and for a log-likelihood that is not finite.
+  engine::Scores score(std::vector<Item> items, spec::TaskFormat format, const spec::ConditionSpec& condition);
+
+ private:
   /// Has the model go on after each prompt of each item; the texts are added to the items'. Returns the tokens fed.
-  std::int64_t write_texts(std::span<RangeItem> items, const engine::GenerationOptions& options,
+  std::int64_t write_texts(std::span<Item> items, const engine::GenerationOptions& options,
                            const spec::ConditionSpec& condition) const;
   void add_fitting_reasoning(RenderedPrompt& prompt, std::string& reasoning,
                              const spec::ConditionSpec& condition) const;
   std::int64_t num_tokens_to_feed(const RenderedPrompt& prompt) const;
-  engine::Scores score_classes(std::span<RangeItem> items, const spec::ConditionSpec& condition);
+  void tokenize(Item& item, const spec::ConditionSpec& condition) const;
+  engine::Scores score_classes(std::span<const Item> items);
 
   model::MemoryPlan plan_;
   ItemEncoder encoder_;

@@ -26,9 +26,11 @@ void show_line(const std::string& text) {
 
 }  // namespace
 
-Progress::Progress(const std::vector<spec::ItemRange>& ranges, const std::vector<scheduler::PendingRange>& pending)
+Progress::Progress(const std::vector<spec::ItemRange>& ranges, const std::vector<scheduler::PendingUnit>& pending)
     : ranges_(ranges), terminal_(::isatty(STDERR_FILENO) == 1) {
-  for (const auto& range : pending) num_items_ += ranges_[range.range_index].num_items;
+  for (const auto& unit : pending) {
+    for (std::size_t i = 0; i < unit.num_ranges; ++i) num_items_ += ranges_[unit.first_range + i].num_items;
+  }
 }
 
 void Progress::report(const scheduler::SweepProgress& now, std::size_t range_index) {

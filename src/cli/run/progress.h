@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "catenary/scheduler/plan.h"
 #include "catenary/scheduler/sweep.h"
 #include "catenary/spec/work_unit.h"
 
@@ -14,7 +13,7 @@ namespace catenary::cli {
 /// on rank 0, from one thread at a time.
 class Progress {
  public:
-  Progress(const std::vector<spec::ItemRange>& ranges, const std::vector<scheduler::PendingRange>& pending);
+  Progress(const std::vector<spec::ItemRange>& ranges, const std::vector<scheduler::PendingUnit>& pending);
 
   void report(const scheduler::SweepProgress& now, std::size_t range_index);
   /// The last line; says nothing on other ranks than 0.

@@ -1,8 +1,10 @@
 #include "cli/run/run.h"
 
 #include <c10/util/Exception.h>
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,10 +12,15 @@
 #include <cstdlib>
 #include <ctime>
 #include <exception>
+#include <filesystem>
+#include <future>
+#include <map>
+#include <mutex>
 #include <numeric>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catenary/base/error.h"
@@ -87,14 +94,43 @@ store::Provenance provenance_of_rank_0(const Communicator& world) {
           .created = world.broadcast(created)};
 }
 
-std::vector<scheduler::PendingRange> pending_ranges(const store::Writer& writer, const store::Layout& layout) {
-  std::vector<scheduler::PendingRange> pending;
+// Bytes of text that a range's prompts are made of; a header that all share is computed once.
+double prompt_bytes(const task::Task& task, const spec::ConditionSpec& condition, const spec::ItemRange& range) {
+  const auto bytes_of = [&](std::int64_t i) {
+    const task::Item& item = task.items[static_cast<std::size_t>(task.first + i)];
+    std::size_t bytes = item.prompt.size() + item.other_prompt.size();
+    for (const std::string& text : item.classes) bytes += text.size();
+    return static_cast<double>(bytes);
+  };
+  double bytes = 0;
+  for (std::int64_t i = range.first_item; i < range.first_item + range.num_items; ++i) bytes += bytes_of(i);
+  const bool draws = condition.few_shot && condition.exemplars == spec::Exemplars::kPerItem;
+  return draws ? bytes * static_cast<double>(1 + condition.k) : bytes;
+}
+
+// What is left to do. Costs are FLOPs, at a token for four bytes: the policy corrects them by what it measures.
+std::vector<scheduler::PendingUnit> pending_units(const store::Writer& writer, const store::Layout& layout,
+                                                  const Study& study) {
+  std::vector<scheduler::PendingUnit> pending;
   for (std::size_t i = 0; i < writer.ranges().size(); ++i) {
     if (writer.states()[i] == store::RangeState::kDone) continue;
     const spec::ItemRange& range = writer.ranges()[i];
-    const std::int32_t model_index = layout.units[static_cast<std::size_t>(range.unit_index)].model_index;
-    const auto num_parameters = layout.models[static_cast<std::size_t>(model_index)].num_parameters;
-    pending.push_back({i, model_index, static_cast<double>(num_parameters) * static_cast<double>(range.num_items)});
+    const spec::WorkUnit& unit = layout.units[static_cast<std::size_t>(range.unit_index)];
+    const weights::Checkpoint& model = study.checkpoints[static_cast<std::size_t>(unit.model_index)];
+    const double num_tokens =
+        prompt_bytes(study.tasks[static_cast<std::size_t>(unit.task_index)],
+                     study.spec.conditions[static_cast<std::size_t>(unit.condition_index)], range) /
+        4;
+    const auto num_parameters = static_cast<double>(weights::count_parameters(model.config()).active);
+    const double cost = 2 * num_parameters * num_tokens;
+    if (!pending.empty()) {
+      scheduler::PendingUnit& last = pending.back();
+      if (last.first_range + last.num_ranges == i && writer.ranges()[last.first_range].unit_index == range.unit_index) {
+        last.range_cost += (cost - last.range_cost) / static_cast<double>(++last.num_ranges);
+        continue;
+      }
+    }
+    pending.push_back({unit.model_index, i, 1, cost});
   }
   return pending;
 }
@@ -110,26 +146,69 @@ double flops_of(const weights::ModelConfig& config, const spec::RangeResult& res
          static_cast<double>(num_scored) * per_token.logits;
 }
 
+// Every model runs on one rank: what does not fit into its memory is streamed.
+scheduler::Work make_work(const Communicator& world, const Study& study, std::vector<scheduler::PendingUnit> units) {
+  constexpr double kFlops = 1e11, kLoadBytesPerSecond = 1e9;
+  scheduler::Work work{.models = {}, .units = std::move(units), .ranks = {}};
+  for (const weights::Checkpoint& checkpoint : study.checkpoints) {
+    double bytes = 0;
+    for (const auto& tensor : checkpoint.tensors()) bytes += static_cast<double>(tensor.bytes.size());
+    work.models.push_back({{.group_size = 1, .rate = kFlops, .load_seconds = bytes / kLoadBytesPerSecond}});
+  }
+  const auto hosts = world.all_gather(host_name());
+  for (const std::string& host : hosts) {
+    work.ranks.push_back({.node = static_cast<int>(std::ranges::find(hosts, host) - hosts.begin())});
+  }
+  return work;
+}
+
+// Has the system read a model's files, where the memory that is free holds twice as much.
+void read_ahead(const weights::Checkpoint& checkpoint) {
+  std::int64_t bytes = 0;
+  for (const auto& file : checkpoint.files()) bytes += static_cast<std::int64_t>(std::filesystem::file_size(file));
+  if (bytes > model::available_bytes(at::kCPU) / 2) return;
+  for (const auto& file : checkpoint.files()) {
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) continue;  // loading will say so
+    ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_WILLNEED);
+    ::close(descriptor);
+  }
+}
+
 // Runs the ranges of this rank, keeping the last model loaded.
 class RangeRunner {
  public:
-  RangeRunner(const Study& study, const store::Layout& layout, at::Device device, std::int64_t memory_bytes)
-      : study_(study), layout_(layout), device_(device), memory_bytes_(memory_bytes) {}
+  RangeRunner(const Study& study, const store::Writer& writer, const store::Layout& layout, at::Device device,
+              std::int64_t memory_bytes)
+      : study_(study), writer_(writer), layout_(layout), device_(device), memory_bytes_(memory_bytes) {}
 
-  spec::RangeResult run(const spec::ItemRange& range) {
+  // In the background: the tokens of a range of the model that is loaded, or the files of another one.
+  void prepare(std::size_t range_index) {
+    const std::scoped_lock lock(mutex_);
+    const std::int32_t model_index = unit_of(range_index).model_index;
+    if (model_index == ready_index_) {
+      prepared_.try_emplace(range_index,
+                            std::async(std::launch::async, [=, this] { return prepare_now(range_index); }));
+    } else if (model_index != read_ahead_index_) {
+      read_ahead_index_ = model_index;
+      reading_ = std::async(std::launch::async,
+                            [=, this] { read_ahead(study_.checkpoints[static_cast<std::size_t>(model_index)]); });
+    }
+  }
+
+  spec::RangeResult run(std::size_t range_index) {
     try {
-      const spec::WorkUnit& unit = layout_.units[static_cast<std::size_t>(range.unit_index)];
-      LoadedModel& model = load(unit.model_index);
-      const task::Task& task = study_.tasks[static_cast<std::size_t>(unit.task_index)];
+      LoadedModel& model = load(unit_of(range_index).model_index);
       const auto start = std::chrono::steady_clock::now();
-      engine::Scores scores = model.score(task, task.first + range.first_item, range.num_items,
-                                          study_.spec.conditions[static_cast<std::size_t>(unit.condition_index)]);
+      engine::Scores scores =
+          model.score(take_prepared(range_index), task_of(range_index).format, condition_of(range_index));
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       spec::RangeResult result{.items = std::move(scores.items),
                                .error = "",
                                .seconds = seconds.count(),
                                .num_tokens_fed = scores.num_tokens_fed};
-      result.flops = flops_of(study_.checkpoints[static_cast<std::size_t>(unit.model_index)].config(), result);
+      result.flops =
+          flops_of(study_.checkpoints[static_cast<std::size_t>(unit_of(range_index).model_index)].config(), result);
       return result;
     } catch (const c10::Error& e) {
       throw Error(e.what_without_backtrace());
@@ -137,15 +216,50 @@ class RangeRunner {
   }
 
  private:
+  using Items = std::vector<LoadedModel::Item>;
+
+  const spec::ItemRange& range_at(std::size_t range_index) const { return writer_.ranges()[range_index]; }
+  const spec::WorkUnit& unit_of(std::size_t range_index) const {
+    return layout_.units[static_cast<std::size_t>(range_at(range_index).unit_index)];
+  }
+  const task::Task& task_of(std::size_t range_index) const {
+    return study_.tasks[static_cast<std::size_t>(unit_of(range_index).task_index)];
+  }
+  const spec::ConditionSpec& condition_of(std::size_t range_index) const {
+    return study_.spec.conditions[static_cast<std::size_t>(unit_of(range_index).condition_index)];
+  }
+
+  Items prepare_now(std::size_t range_index) const {
+    const task::Task& task = task_of(range_index);
+    const spec::ItemRange& range = range_at(range_index);
+    return model_->prepare(task, task.first + range.first_item, range.num_items, condition_of(range_index));
+  }
+
+  Items take_prepared(std::size_t range_index) {
+    std::unique_lock lock(mutex_);
+    auto prepared = prepared_.extract(range_index);
+    lock.unlock();
+    return prepared ? prepared.mapped().get() : prepare_now(range_index);
+  }
+
   // A model that could not be loaded is not tried again for each of its ranges.
   LoadedModel& load(std::int32_t model_index) {
     if (model_index_ != model_index) {
+      std::map<std::size_t, std::future<Items>> unused;
+      {
+        const std::scoped_lock lock(mutex_);
+        ready_index_ = -1;
+        unused = std::exchange(prepared_, {});
+      }
+      unused.clear();  // waits for them: they use the model
       model_.reset();  // before the next one is loaded: two may not fit
       model_index_ = model_index;
       load_problem_ = nullptr;
       try {
         model_.emplace(study_.checkpoints[static_cast<std::size_t>(model_index)], study_.spec.conditions,
                        study_.spec.dtype, device_, memory_bytes_);
+        const std::scoped_lock lock(mutex_);
+        ready_index_ = model_index;
       } catch (...) {
         load_problem_ = std::current_exception();
       }
@@ -155,12 +269,18 @@ class RangeRunner {
   }
 
   const Study& study_;
+  const store::Writer& writer_;
   const store::Layout& layout_;
   at::Device device_;
   std::int64_t memory_bytes_;
   std::int32_t model_index_ = -1;
   std::optional<LoadedModel> model_;
   std::exception_ptr load_problem_;
+  std::mutex mutex_;                                    // of what follows
+  std::int32_t ready_index_ = -1;                       // the model that is loaded
+  std::map<std::size_t, std::future<Items>> prepared_;  // by range
+  std::int32_t read_ahead_index_ = -1;
+  std::future<void> reading_;
 };
 
 // Tells of a failed unit once, not for each of its ranges.
@@ -222,26 +342,30 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
   const store::Layout layout = make_layout(*study, *fingerprints, numerics, provenance_of_rank_0(world));
 
   store::Writer writer = store::Writer::open(world, args.store, layout, args.writing);
-  const auto pending = pending_ranges(writer, layout);
+  const auto work = make_work(world, *study, pending_units(writer, layout, *study));
+  const auto num_pending =
+      std::ranges::count_if(writer.states(), [](auto state) { return state != store::RangeState::kDone; });
   const auto plural = [](std::int64_t n) { return n == 1 ? "" : "s"; };
   log::info(fmt::format(
       "{} {}: {} model{} x {} task{} x {} condition{}, {} of {} item ranges to do; {} rank{} on {}, {} thread{} each",
       writer.resumed() ? "going on with" : "writing", args.store.string(), layout.models.size(),
       plural(std::ssize(layout.models)), layout.tasks.size(), plural(std::ssize(layout.tasks)),
-      layout.conditions.size(), plural(std::ssize(layout.conditions)), pending.size(), writer.ranges().size(),
+      layout.conditions.size(), plural(std::ssize(layout.conditions)), num_pending, writer.ranges().size(),
       world.size(), plural(world.size()), numerics.device_kind, num_threads, plural(num_threads)));
 
-  RangeRunner runner(*study, layout, *device, memory_of_rank(args.compute.memory_budget_bytes, *device, &world));
+  RangeRunner runner(*study, writer, layout, *device,
+                     memory_of_rank(args.compute.memory_budget_bytes, *device, &world));
   FailureLog failures(layout);
-  Progress progress(writer.ranges(), pending);
+  Progress progress(writer.ranges(), work.units);
   const scheduler::SweepProgress end =
-      run_sweep(world, pending,
-                {.run = [&](std::size_t i) { return runner.run(writer.ranges()[i]); },
+      run_sweep(world, work,
+                {.run = [&](std::size_t i, const scheduler::Group&) { return runner.run(i); },
                  .record =
                      [&](std::size_t i, const spec::RangeResult& result) {
                        if (!result.error.empty()) failures.add(writer.ranges()[i].unit_index, result.error);
                        writer.write(i, result);
                      },
+                 .prepare = [&](std::size_t i) { runner.prepare(i); },
                  .stop_requested = stop_signal_received,
                  .progress = [&](const scheduler::SweepProgress& now, std::size_t i) { progress.report(now, i); }});
   writer.close();

@@ -107,7 +107,8 @@ int score(const ScoreArgs& args) {
   std::int64_t num_truncated = 0;
   for (const spec::ItemRange& range : spec::cut_into_ranges(0, task.count)) {
     const std::int64_t first = task.first + range.first_item;
-    const engine::Scores scores = model.score(task, first, range.num_items, args.condition);
+    const engine::Scores scores =
+        model.score(model.prepare(task, first, range.num_items, args.condition), task.format, args.condition);
     for (std::size_t i = 0; i < scores.items.size(); ++i) {
       const spec::ItemScore& item = scores.items[i];
       if (item.is_truncated) ++num_truncated;
