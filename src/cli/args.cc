@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
 #include <string>
 
 #include "catenary/base/error.h"
+#include "catenary/scheduler/cost.h"
 #include "catenary/task/known_task.h"
 #include "cli/exit_code.h"
 
@@ -348,14 +350,66 @@ void add_tasks_generate(CLI::App& app, TasksGenerateArgs& args) {
   require_one_of(app, "task");
 }
 
-void add_plan(CLI::App& app, PlanArgs& args) {
-  app.add_option("SWEEP", args.spec, "The sweep spec (.json)")->required();
+// "nodes=1250,gpus=8,gpu=h100".
+SimulateArgs parse_machine(const std::string& text) {
+  SimulateArgs machine;
+  std::size_t begin = 0;
+  const auto fail = [&](const std::string& what) { throw CLI::ValidationError("--simulate", what); };
+  while (begin <= text.size()) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    const std::size_t equals = part.find('=');
+    const std::string key = part.substr(0, equals);
+    std::string value = equals == std::string::npos ? "" : part.substr(equals + 1);
+    const auto checked = [&](const CLI::Validator& validator) {
+      const std::string problem = validator(value);
+      if (!problem.empty()) fail(fmt::format("{}: {}", key, problem));
+      return std::stod(value);
+    };
+    if (key == "nodes") {
+      machine.num_nodes = static_cast<int>(checked(whole_number(1, 100000)));
+    } else if (key == "gpus") {
+      machine.gpus_per_node = static_cast<int>(checked(whole_number(1, 64)));
+    } else if (key == "gpu") {
+      machine.gpu = value;
+      std::vector<std::string_view> names;
+      for (const auto& kind : scheduler::device_kinds()) names.push_back(kind.name);
+      if (scheduler::find_device_kind(value) == nullptr) {
+        fail(fmt::format("gpu: expected one of {}, found \"{}\"", fmt::join(names, ", "), value));
+      }
+    } else if (key == "efficiency") {
+      machine.efficiency = checked(finite_number(0.001, 1));
+    } else if (key == "load") {
+      machine.load_gigabytes_per_second = checked(finite_number(0.001, 1000));
+    } else {
+      fail(fmt::format("expected nodes=, gpus=, gpu=, efficiency= or load=, found \"{}\"", part));
+    }
+    begin = end + 1;
+  }
+  return machine;
+}
+
+void add_plan(CLI::App& app, PlanArgs& args, SimulateArgs& simulate) {
+  app.add_option("SWEEP", args.spec, "The sweep spec (.json), or with --simulate a workload (docs/scheduler.md)")
+      ->required();
+  CLI::Option* machine = app.add_option_function<std::string>(
+      "--simulate", [&args](const std::string& text) { args.simulate = parse_machine(text); },
+      "Play the sweep on a machine that is not there, such as nodes=1250,gpus=8,gpu=h100; efficiency=0.4 (of the GPU's "
+      "FLOPs) and load=2 (GB/s a GPU) can be given as measured");
+  app.add_flag("--compare", simulate.compare,
+               "Also other ways of dealing out the work, and wrong costs, slow nodes and a lost one")
+      ->needs(machine);
+  app.add_option("--gantt", simulate.gantt, "Also draw which device runs which model when (.svg)")->needs(machine);
   app.add_flag("--json", args.json, "One JSON object instead of a table");
   app.footer(
       "Checks the spec and every file that it names, and counts the tokens of each model x task x condition: those of\n"
       "all continuations with their prompts, and those that differ once prompts begin alike. Names the items that do\n"
-      "not fit a model's context. Runs nothing.\n\n"
-      "Example:\n  catenary plan jobs/demo.json\n");
+      "not fit a model's context. With --simulate: how long the sweep takes on another machine, as the scheduler "
+      "would\n"
+      "run it, and what half or twice as many nodes change. Runs nothing.\n\n"
+      "Examples:\n"
+      "  catenary plan jobs/demo.json\n"
+      "  catenary plan jobs/ladder-540b.json --simulate nodes=1250,gpus=8,gpu=h100 --gantt ladder.svg\n");
 }
 
 // "4" or "4..9".
@@ -421,6 +475,7 @@ Command parse_args(int argc, char** argv) {
   TasksListArgs tasks_list;
   TasksGenerateArgs tasks_generate;
   PlanArgs plan;
+  SimulateArgs simulate;
   TasksShowArgs tasks_show;
   TasksImportArgs tasks_import;
   CLI::App* plan_app = app.add_subcommand("plan", "Check a sweep and count its tokens");
@@ -435,7 +490,7 @@ Command parse_args(int argc, char** argv) {
   add_merge(*merge_app, merge);
   CLI::App* fit_app = app.add_subcommand("fit", "Curves and verdicts");
   CLI::App* report_app = app.add_subcommand("report", "One HTML page: curves, verdicts, items");
-  add_plan(*plan_app, plan);
+  add_plan(*plan_app, plan, simulate);
   CLI::App* compare_app = app.add_subcommand("compare", "What changed between two sweeps");
   add_run(*run_app, run);
   add_score(*score_app, score);
@@ -498,7 +553,13 @@ Command parse_args(int argc, char** argv) {
   if (list_app->parsed()) return list;
   if (tasks_list_app->parsed()) return tasks_list;
   if (tasks_generate_app->parsed()) return tasks_generate;
-  if (plan_app->parsed()) return plan;
+  if (plan_app->parsed()) {
+    if (plan.simulate) {
+      plan.simulate->compare = simulate.compare;
+      plan.simulate->gantt = simulate.gantt;
+    }
+    return plan;
+  }
   if (tasks_show_app->parsed()) return tasks_show;
   if (tasks_import_app->parsed()) return tasks_import;
   if (report_app->parsed()) return report;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "catenary/scheduler/cost.h"
 #include "catenary/spec/sweep_spec.h"
 #include "catenary/task/task_reader.h"
 #include "catenary/tokenizer/tokenizer.h"
@@ -22,9 +23,21 @@ struct TokenCount {
   std::int64_t max_generated_tokens = 0;  // written by the model, at most
   std::vector<std::int64_t> longest;      // per item: tokens fed for its longest continuation
   std::vector<std::string> problems;      // "item 4: …": items that cannot be scored
+  std::vector<scheduler::TokenCounts>
+      ranges;  // what the engine feeds for each range, one after another on one rank, at most
 };
 
 TokenCount count_tokens(const ItemEncoder& encoder, const task::Task& task, const spec::ConditionSpec& condition);
+
+/// Tokens fed for a continuation, and from how many on the next one is scored.
+struct FedTokens {
+  std::vector<tokenizer::TokenId> tokens;
+  std::size_t scored_from = 0;
+};
+
+/// What the engine feeds for the sequences of one range: each prefix once; not what all begin with if that is what
+/// those of the last range began with (`header`, of 32 tokens or more; changed to that of these). Sorts them.
+scheduler::TokenCounts count_range(std::span<FedTokens> sequences, std::vector<tokenizer::TokenId>& header);
 
 /// Nodes of the trie of these sequences: their different prefixes that are not empty. Sorts them.
 std::int64_t count_distinct_prefixes(std::span<std::vector<tokenizer::TokenId>> sequences);

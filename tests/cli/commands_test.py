@@ -23,6 +23,16 @@ class CommandsTest(SweepTestCase):
         self.assertEqual(status["done"], {"units": 8, "items": 2400})
         self.assertEqual(status["pending"], {"units": 0, "items": 0})
 
+    def test_plan_knows_how_many_tokens_a_sweep_feeds(self):
+        """On one rank, prefixes and kept few-shot headers included: what was fed is in the store."""
+        spec = self.spec(conditions=[
+            {"name": "zero_shot", "kind": "zero_shot"}, {"name": "fixed", "kind": "few_shot", "k": 5, "separator": "\n"},
+            {"name": "per_item", "kind": "few_shot", "k": 2, "exemplars": "per_item", "separator": "\n"}])
+        store = self.folder / "s.h5"
+        self.check(run("run", spec, "-o", store, "--threads", 1), 0)
+        planned = sum(unit["fed_tokens"] for unit in json.loads(run("plan", spec, "--json").out)["units"])
+        self.assertEqual(planned, json.loads(run("status", store, "--json").out)["tokens_fed"])
+
     def test_a_finished_sweep_has_nothing_left_to_do(self):
         spec = self.spec()
         store = self.folder / "s.h5"

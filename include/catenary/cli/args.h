@@ -110,9 +110,21 @@ struct TasksGenerateArgs {
   std::optional<std::filesystem::path> output;  // default: standard output
 };
 
+/// A machine that is not there.
+struct SimulateArgs {
+  int num_nodes = 1;
+  int gpus_per_node = 8;
+  std::string gpu = "h100";
+  double efficiency = 0.4;               // of the GPU's FLOPs
+  double load_gigabytes_per_second = 2;  // of each GPU
+  bool compare = false;                  // with other ways of dealing out the work, and with what may go wrong
+  std::optional<std::filesystem::path> gantt;
+};
+
 /// catenary plan SWEEP.json
 struct PlanArgs {
   std::filesystem::path spec;
+  std::optional<SimulateArgs> simulate;
   bool json = false;
 };
 

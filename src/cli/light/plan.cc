@@ -8,11 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "catenary/base/error.h"
 #include "catenary/base/printable.h"
 #include "catenary/task/metric.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
+#include "cli/light/short_number.h"
+#include "cli/light/simulate.h"
 #include "cli/light/text_table.h"
+#include "cli/light/workload.h"
+#include "cli/model_cost.h"
 #include "cli/study.h"
 #include "cli/token_count.h"
 
@@ -20,6 +25,7 @@ namespace catenary::cli {
 namespace {
 
 struct PlannedUnit {
+  std::size_t model_index;
   const spec::ModelSpec* model;
   const spec::TaskSpec* task;
   const spec::ConditionSpec* condition;
@@ -27,6 +33,9 @@ struct PlannedUnit {
   std::optional<double> random_accuracy;            // what guessing gets
   std::int64_t context_length;                      // of the model, in tokens
   std::vector<std::int64_t> items_outside_context;  // positions in the task file
+  scheduler::TokenCounts fed;                       // by one rank, range after range
+  double flops;
+  double memory_traffic_bytes;
 };
 
 // Nothing where there are no classes to guess among.
@@ -46,6 +55,7 @@ std::vector<PlannedUnit> plan_units(const Study& study, Counts& counts) {
   std::vector<PlannedUnit> units;
   for (std::size_t m = 0; m < study.checkpoints.size(); ++m) {
     const ItemEncoder encoder(study.checkpoints[m], study.spec.conditions);
+    const scheduler::ModelCost cost = cost_of(study.checkpoints[m].config(), study.spec.dtype);
     for (std::size_t t = 0; t < study.tasks.size(); ++t) {
       const task::Task& task = study.tasks[t];
       for (std::size_t c = 0; c < study.spec.conditions.size(); ++c) {
@@ -56,13 +66,23 @@ std::vector<PlannedUnit> plan_units(const Study& study, Counts& counts) {
                                                          std::to_string(t), std::to_string(c)});
         TokenCount& tokens = entry->second;
         if (is_new) tokens = count_tokens(encoder, task, condition);
-        PlannedUnit unit{&study.spec.models[m],
+        scheduler::TokenCounts fed;
+        double traffic = 0;
+        for (const scheduler::TokenCounts& range : tokens.ranges) {
+          fed += range;
+          traffic += memory_traffic_bytes(cost, range, {});
+        }
+        PlannedUnit unit{m,
+                         &study.spec.models[m],
                          &study.spec.tasks[t],
                          &condition,
                          &tokens,
                          random_accuracy_of(task),
                          study.checkpoints[m].config().context_length(),
-                         {}};
+                         {},
+                         fed,
+                         flops(cost, fed),
+                         traffic};
         for (std::size_t i = 0; i < tokens.longest.size(); ++i) {
           if (tokens.longest[i] > unit.context_length) {
             unit.items_outside_context.push_back(task.first + static_cast<std::int64_t>(i));
@@ -75,7 +95,7 @@ std::vector<PlannedUnit> plan_units(const Study& study, Counts& counts) {
   return units;
 }
 
-void print_json(const Study& study, const std::vector<PlannedUnit>& units) {
+Json to_json(const Study& study, const std::vector<PlannedUnit>& units) {
   Json json{{"sweep", study.spec.name}, {"units", Json::array()}};
   for (const PlannedUnit& unit : units) {
     json["units"].push_back({{"model", unit.model->name},
@@ -87,25 +107,47 @@ void print_json(const Study& study, const std::vector<PlannedUnit>& units) {
                              {"tokens", unit.tokens->num_tokens},
                              {"distinct_tokens", unit.tokens->num_distinct_tokens},
                              {"max_generated_tokens", unit.tokens->max_generated_tokens},
+                             {"fed_tokens", static_cast<std::int64_t>(unit.fed.tokens)},
+                             {"flops", unit.flops},
+                             {"memory_traffic_bytes", unit.memory_traffic_bytes},
                              {"longest_tokens", std::ranges::max(unit.tokens->longest)},
                              {"context_tokens", unit.context_length},
                              {"items_outside_context", unit.items_outside_context},
                              {"problems", unit.tokens->problems}});
   }
-  cli::print_json(json);
+  return json;
+}
+
+// What the simulator is told of a sweep.
+Workload workload_of(const Study& study, const std::vector<PlannedUnit>& units) {
+  Workload workload{.name = study.spec.name, .dtype = study.spec.dtype, .model_names = {}, .models = {}, .units = {}};
+  for (std::size_t m = 0; m < study.checkpoints.size(); ++m) {
+    workload.model_names.push_back(study.spec.models[m].name);
+    workload.models.push_back(cost_of(study.checkpoints[m].config(), study.spec.dtype));
+  }
+  std::size_t first_range = 0;
+  for (const PlannedUnit& unit : units) {
+    const std::size_t num_ranges = unit.tokens->ranges.size();
+    workload.units.push_back({static_cast<std::int32_t>(unit.model_index), first_range, num_ranges,
+                              unit.flops / static_cast<double>(num_ranges)});
+    first_range += num_ranges;
+  }
+  return workload;
 }
 
 void print_text(const PlanArgs& args, const Study& study, const std::vector<PlannedUnit>& units) {
   std::vector<std::vector<std::string>> rows{{"model", "task", "condition", "items", "guess", "tokens", "distinct",
-                                              "shared", "written", "longest", "context", "too long"}};
+                                              "shared", "written", "FLOPs", "longest", "context", "too long"}};
   std::int64_t max_generated_tokens = 0;
   std::int64_t num_tokens = 0;
   std::int64_t num_distinct = 0;
+  double num_flops = 0;
   for (const PlannedUnit& unit : units) {
     const TokenCount& tokens = *unit.tokens;
     num_tokens += tokens.num_tokens;
     num_distinct += tokens.num_distinct_tokens;
     max_generated_tokens += tokens.max_generated_tokens;
+    num_flops += unit.flops;
     const double shared = tokens.num_tokens == 0 ? 0
                                                  : 1 - static_cast<double>(tokens.num_distinct_tokens) /
                                                            static_cast<double>(tokens.num_tokens);
@@ -114,13 +156,14 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
                     std::to_string(tokens.num_tokens), std::to_string(tokens.num_distinct_tokens),
                     fmt::format("{:.0f} %", 100 * shared),
                     tokens.max_generated_tokens == 0 ? "–" : fmt::format("≤{}", tokens.max_generated_tokens),
-                    std::to_string(std::ranges::max(tokens.longest)), std::to_string(unit.context_length),
-                    std::to_string(unit.items_outside_context.size())});
+                    short_number(unit.flops), std::to_string(std::ranges::max(tokens.longest)),
+                    std::to_string(unit.context_length), std::to_string(unit.items_outside_context.size())});
   }
   fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n\n{}", printable(args.spec.string()),
              printable(study.spec.name), study.spec.models.size(), study.tasks.size(), study.spec.conditions.size(),
-             text_table(rows, {3, 4, 5, 6, 7, 8, 9, 10, 11}));
-  fmt::print("\n{} tokens, {} of them distinct within their unit\n", num_tokens, num_distinct);
+             text_table(rows, {3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+  fmt::print("\n{} tokens, {} of them distinct within their unit, {} FLOPs\n", num_tokens, num_distinct,
+             short_number(num_flops));
   if (max_generated_tokens > 0) {
     fmt::print("and at most {} tokens that the models write, which are fed, too\n", max_generated_tokens);
   }
@@ -143,14 +186,26 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
 }  // namespace
 
 int plan(const PlanArgs& args) {
+  if (is_workload(args.spec)) {
+    if (!args.simulate) {
+      throw SpecError(
+          fmt::format("{}: /shapes stand for models that are not here; they need --simulate", args.spec.string()));
+    }
+    const Workload workload = read_workload(args.spec);
+    const Json simulation = simulate_plan(workload, *args.simulate, !args.json);
+    if (args.json) print_json({{"sweep", workload.name}, {"simulation", simulation}});
+    return kExitDone;
+  }
   const Study study = read_study(args.spec);
   Counts counts;
   const auto units = plan_units(study, counts);
-  if (args.json) {
-    print_json(study, units);
-  } else {
-    print_text(args, study, units);
+  Json json = to_json(study, units);
+  if (!args.json) print_text(args, study, units);
+  if (args.simulate) {
+    if (!args.json) fmt::print("\n");
+    json["simulation"] = simulate_plan(workload_of(study, units), *args.simulate, !args.json);
   }
+  if (args.json) print_json(json);
   return kExitDone;
 }
 
