@@ -17,6 +17,10 @@ namespace {
 // A handout is this part of the time that is left, so the last ones are short.
 constexpr double kHandoutsLeft = 4;
 
+std::size_t log2_of(int size) {
+  return static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(size)) - 1);
+}
+
 double cost_of(const PendingUnit& unit) {
   return static_cast<double>(unit.num_ranges) * unit.range_cost;
 }
@@ -44,7 +48,7 @@ Policy::Policy(Work work) : ranks_(std::move(work.ranks)), groups_(ranks_.size()
     num_left_ += unit.num_ranges;
   }
   for (Model& model : models_) {
-    // Equal ones keep their order: a unit's neighbour shares its few-shot header.
+    // Those of equal cost keep their order.
     std::ranges::stable_sort(model.units, std::ranges::greater(), &PendingUnit::range_cost);
     std::ranges::reverse(model.units);
     const auto num_able = std::ranges::count_if(ranks_, [&](const RankPlace& place) {
@@ -92,9 +96,9 @@ void Policy::join(int first_rank, int num_ranks) {
 }
 
 void Policy::count_group(int first_rank, int change) {
-  const auto size = static_cast<unsigned>(groups_[static_cast<std::size_t>(first_rank)].num_ranks);
   const auto kind = static_cast<std::size_t>(ranks_[static_cast<std::size_t>(first_rank)].kind);
-  num_groups_[kind][static_cast<std::size_t>(std::bit_width(size) - 1)] += change;
+  const std::size_t log_size = log2_of(groups_[static_cast<std::size_t>(first_rank)].num_ranks);
+  for (std::size_t i = 0; i <= log_size; ++i) num_groups_[kind][i] += change;
 }
 
 void Policy::lose(int first_rank, int num_ranks) {
@@ -127,9 +131,7 @@ bool Policy::has_other_group(const Group& group, const Model& model) const {
   int num_able = 0;
   for (std::size_t kind = 0; kind < num_groups_.size(); ++kind) {
     const int needed = model.fits[kind].group_size;
-    for (std::size_t log_size = 0; needed > 0 && log_size < num_groups_[kind].size(); ++log_size) {
-      if (needed <= 1 << log_size) num_able += num_groups_[kind][log_size];
-    }
+    if (needed > 0) num_able += num_groups_[kind][log2_of(needed)];
   }
   if (group.num_ranks > 0) {
     const int needed = fit(model, group.first_rank).group_size;
@@ -140,10 +142,10 @@ bool Policy::has_other_group(const Group& group, const Model& model) const {
 
 // Ranges in hand may fail or come back.
 bool Policy::may_split(const Group& group) const {
-  return std::ranges::none_of(models_, [&](const Model& model) {
-    return model.num_left > 0 && fit(model, group.first_rank).group_size == group.num_ranks &&
-           !has_other_group(group, model);
-  });
+  return group.num_ranks > 1 && std::ranges::none_of(models_, [&](const Model& model) {
+           return model.num_left > 0 && fit(model, group.first_rank).group_size == group.num_ranks &&
+                  !has_other_group(group, model);
+         });
 }
 
 double Policy::rate(const Model& model, int kind) const {

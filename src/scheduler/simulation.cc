@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -356,6 +356,15 @@ Simulation play_jobs(const Work& work, const Disturbances& disturbances, bool by
   return result;
 }
 
+// 1, 2 or 5 times a power of ten.
+double round_step(double least) {
+  const double power = std::pow(10, std::floor(std::log10(least)));
+  for (const double factor : {1.0, 2.0, 5.0}) {
+    if (factor * power >= least) return factor * power;
+  }
+  return 10 * power;
+}
+
 }  // namespace
 
 Simulation simulate(const Work& work, const Disturbances& disturbances, Strategy strategy, bool with_bars) {
@@ -377,9 +386,9 @@ std::string to_svg(const Simulation& simulation, const std::vector<std::string>&
   const int num_rows = std::min(num_ranks, 200);
   const double row_height = kHeight / num_rows;
   const double scale = kWidth / simulation.makespan_seconds;
-  const bool hours = simulation.makespan_seconds > 7200;
-  const auto color = [](std::int32_t model) {
-    return fmt::format("hsl({},60%,{}%)", model * 137 % 360, 45 + model % 3 * 10);
+  // Small models red, large ones violet.
+  const auto color = [&](std::int32_t model) {
+    return fmt::format("hsl({},60%,{}%)", 290 * model / static_cast<int>(model_names.size()), model % 2 == 0 ? 45 : 62);
   };
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
@@ -399,13 +408,16 @@ std::string to_svg(const Simulation& simulation, const std::vector<std::string>&
       rectangle(bar.begin, bar.end, color(bar.model_index));
     }
   }
-  for (int tick = 0; tick <= 10; ++tick) {
-    const double seconds = simulation.makespan_seconds * tick / 10;
-    svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.3g}</text>\n", kLeft + seconds * scale,
-                       kTop + kHeight + 16, hours ? seconds / 3600 : seconds);
+  const auto& [unit, unit_seconds] = simulation.makespan_seconds > 7200  ? std::pair("hours", 3600.0)
+                                     : simulation.makespan_seconds > 300 ? std::pair("minutes", 60.0)
+                                                                         : std::pair("seconds", 1.0);
+  const double step = round_step(simulation.makespan_seconds / unit_seconds / 6);
+  for (int tick = 0; tick * step * unit_seconds <= simulation.makespan_seconds; ++tick) {
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.3g}</text>\n",
+                       kLeft + tick * step * unit_seconds * scale, kTop + kHeight + 16, tick * step);
   }
   svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", kLeft + kWidth / 2,
-                     kTop + kHeight + 32, hours ? "hours" : "seconds");
+                     kTop + kHeight + 32, unit);
   svg += fmt::format("<text x=\"8\" y=\"{}\">device 0</text>\n<text x=\"8\" y=\"{}\">{}</text>\n", kTop + 10,
                      kTop + kHeight, num_ranks - 1);
   const auto escaped = [](const std::string& name) {

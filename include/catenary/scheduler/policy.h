@@ -133,7 +133,7 @@ class Policy {
   std::vector<Model> models_;
   std::vector<RankPlace> ranks_;
   std::vector<GroupState> groups_;            // by first rank
-  std::vector<std::vector<int>> num_groups_;  // by kind and log2 of the size
+  std::vector<std::vector<int>> num_groups_;  // by kind and log2 of a size: those of that many ranks or more
   std::vector<int> idle_;
   bool wakes_idle_ = true;
   std::vector<Speed> kind_speeds_;  // cost: seconds that were predicted
