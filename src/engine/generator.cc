@@ -10,7 +10,9 @@
 #include <random>
 
 #include "catenary/base/error.h"
+#include "catenary/base/log.h"
 #include "catenary/engine/batch.h"
+#include "catenary/model/memory_plan.h"
 
 namespace catenary::engine {
 namespace {
@@ -87,6 +89,7 @@ class SideBySide {
     std::vector<std::int64_t> last_tokens;
     std::int64_t extra_slots = 0;
     for (const Sequence& sequence : sequences) {
+      *sequence.generation = {};
       const auto rest = std::span(sequence.prompt->tokens).subspan(prefix.tokens.size());
       last_tokens.push_back(tree.add(rest).back());
       extra_slots += sequence.max_tokens;
@@ -231,12 +234,23 @@ Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& 
   std::ranges::stable_sort(
       sequences, {}, [](const Sequence& s) -> const auto& { return s.prompt->tokens; });
 
-  const auto width = static_cast<std::size_t>(options.max_sequences);
-  for (std::size_t begin = 0; begin < sequences.size(); begin += width) {
-    const auto first = sequences.begin() + static_cast<std::ptrdiff_t>(begin);
-    std::vector<Sequence> batch(first, first + static_cast<std::ptrdiff_t>(std::min(width, sequences.size() - begin)));
-    model::Prefix prefix{common_prefix(batch)};
-    generations.num_tokens_fed += SideBySide(decoder, tokenizer, options).run(std::move(batch), prefix);
+  std::int64_t width = options.max_sequences;
+  for (std::int64_t begin = 0; begin < std::ssize(sequences);) {
+    const std::int64_t count = std::min(width, std::ssize(sequences) - begin);
+    const std::vector<Sequence> batch(sequences.begin() + begin, sequences.begin() + begin + count);
+    try {
+      model::Prefix prefix{common_prefix(batch)};
+      generations.num_tokens_fed += SideBySide(decoder, tokenizer, options).run(batch, prefix);
+      begin += count;
+    } catch (const std::exception& e) {
+      if (!model::is_out_of_memory(e)) throw;
+      width = count / 2;
+      if (width == 0) {
+        throw Error(fmt::format("out of memory: a prompt of {} tokens with up to {} more does not fit even alone",
+                                batch.front().prompt->tokens.size(), batch.front().max_tokens));
+      }
+      log::warning(fmt::format("out of memory with {} sequences side by side; going on with {} at most", count, width));
+    }
   }
   return generations;
 }

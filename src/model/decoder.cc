@@ -265,7 +265,19 @@ void Decoder::step(const Layer& layer, Pass& pass, const KeyValues& key_values) 
 
 at::Tensor Decoder::last_step(const Layer& layer, Pass& pass, std::span<const std::int64_t> rows,
                               const KeyValues& key_values) const {
-  std::vector<at::Tensor> row_queries;
+  const at::Tensor x = pass.x.index_select(0, index_tensor(rows));
+  // Rows are scattered. Those that have their queries wait until there are enough for a product.
+  std::vector<at::Tensor> waiting;  // the queries of rows first_waiting, …, num_ready - 1
+  std::int64_t first_waiting = 0, num_ready = 0;
+  const auto finish_waiting = [&] {
+    const std::int64_t count = num_ready - first_waiting;
+    const at::Tensor part = x.narrow(0, first_waiting, count);
+    const auto tokens = attention_->prepare(pass.layout, rows.subspan(first_waiting, count));
+    const at::Tensor attended = attention_->attend(at::cat(waiting), *tokens, key_values, layer.slides);
+    finish_layer_(layer, part, attention_input(layer, part), attended);
+    waiting.clear();
+    first_waiting = num_ready;
+  };
   for (const auto& tokens : pass.parts) {
     const std::int64_t begin = tokens->first_token, end = begin + tokens->num_tokens;
     const at::Tensor normed = attention_input(layer, pass.x.slice(0, begin, end));
@@ -273,18 +285,12 @@ at::Tensor Decoder::last_step(const Layer& layer, Pass& pass, std::span<const st
         attention_->store(project_qkv(layer, normed), *tokens, layer.slides ? pass.sliding : pass.full, key_values);
     const auto first = std::lower_bound(rows.begin(), rows.end(), begin);
     const std::vector<std::int64_t> here(first, std::lower_bound(first, rows.end(), end));
-    if (!here.empty()) row_queries.push_back(queries.index_select(0, index_tensor(here) - begin));
+    if (here.empty()) continue;
+    if (num_ready - first_waiting + std::ssize(here) > tokens_at_a_time(device())) finish_waiting();
+    waiting.push_back(queries.index_select(0, index_tensor(here) - begin));
+    num_ready += std::ssize(here);
   }
-  if (rows.empty()) return {};
-  const at::Tensor x = pass.x.index_select(0, index_tensor(rows));
-  const at::Tensor queries = row_queries.size() == 1 ? row_queries.front() : at::cat(row_queries);
-  row_queries.clear();
-  for_parts(x.size(0), tokens_at_a_time(device()), [&](std::int64_t begin, std::int64_t end) {
-    const at::Tensor part = x.slice(0, begin, end);
-    const auto tokens = attention_->prepare(pass.layout, rows.subspan(begin, end - begin));
-    const at::Tensor attended = attention_->attend(queries.slice(0, begin, end), *tokens, key_values, layer.slides);
-    finish_layer_(layer, part, attention_input(layer, part), attended);
-  });
+  if (num_ready > first_waiting) finish_waiting();
   return x;
 }
 
@@ -425,9 +431,12 @@ at::Tensor Decoder::normalize(const at::Tensor& x, const Norm& norm, const weigh
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
   const c10::InferenceMode inference;
-  std::vector<at::Tensor> parts;
-  for_vocabulary([&](const Linear& part, std::int64_t) { parts.push_back(linear(hidden, part).to(at::kFloat)); });
-  return soft_capped(at::cat(parts, 1), config_.logit_softcap);
+  const at::Tensor logits = at::empty({hidden.size(0), config_.vocab_size}, hidden.options().dtype(at::kFloat));
+  for_vocabulary([&](const Linear& part, std::int64_t first) {
+    const at::Tensor of_part = linear(hidden, part).to(at::kFloat);
+    logits.narrow(1, first, of_part.size(1)).copy_(soft_capped(of_part, config_.logit_softcap));
+  });
+  return logits;
 }
 
 // The vocabulary goes by in parts, and for each part the rows, some at a time.

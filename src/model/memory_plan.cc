@@ -31,7 +31,7 @@ constexpr std::int64_t kFewestTokens = 256;  // streamed
 
 struct Needs {
   std::int64_t resident, streamed;  // weights
-  std::int64_t per_token;           // hidden states, one layer's keys and values; queries where all are scored
+  std::int64_t per_token;           // hidden states, twice where all are scored; one layer's keys and values
   std::int64_t per_kept_token;      // keys and values of all layers
   std::int64_t per_pass;            // what a layer makes of the tokens that go through it at a time
 };
@@ -55,12 +55,13 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   needs.streamed =
       (2 * std::max(layer, vocabulary_part) + (packs ? std::max(largest_linear, vocabulary_part) : 0)) * bytes;
   const std::int64_t kv_bytes = device.is_cpu() ? 4 : bytes;
-  needs.per_token = 2 * c.hidden_size * bytes + qkv * kv_bytes + 4 * c.rope.dim + 64;
+  needs.per_token = 2 * c.hidden_size * bytes + 2 * c.num_kv_heads * c.head_dim * kv_bytes +
+                    (c.sliding_window > 0 ? 8 : 4) * c.rope.dim + 64;
   needs.per_kept_token = c.num_layers * 2 * c.num_kv_heads * c.head_dim * kv_bytes;
   const std::int64_t tokens = tokens_at_a_time(device);
   needs.per_pass =
       tokens * (qkv * (bytes + 4) + 4 * c.hidden_size * bytes + (c.gated_mlp ? 3 : 2) * intermediate * bytes) +
-      2 * logit_rows_at_a_time(device) * kVocabularyPart * 4;
+      2 * tokens * c.num_heads * c.head_dim * kv_bytes + 2 * logit_rows_at_a_time(device) * kVocabularyPart * 4;
   return needs;
 }
 
@@ -126,10 +127,12 @@ std::int64_t address_space_bytes() {
 MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at::Device device,
                        std::int64_t memory_bytes, std::int64_t max_tokens) {
   const Needs needs = needs_of(config, dtype, device);
-  // Kept tokens may take half of what weights leave, and get what is left.
+  // Resident, a long batch is no faster, but a prefix that is not kept is computed again for each: kept tokens may have
+  // half of what weights leave. Streamed, every batch costs all weights once, so kept tokens get what batches leave.
   const auto plan_beside = [&](Placement placement, std::int64_t weights) -> MemoryPlan {
     const std::int64_t room = std::max<std::int64_t>(0, memory_bytes - weights - needs.per_pass);
-    const std::int64_t for_kept = std::min(room / 2, config.context_length() * needs.per_kept_token);
+    const std::int64_t for_kept =
+        placement == Placement::kStreamed ? 0 : std::min(room / 2, config.context_length() * needs.per_kept_token);
     const std::int64_t tokens = std::min(power_of_two_below((room - for_kept) / needs.per_token), max_tokens);
     return {placement, tokens, power_of_two_below((room - tokens * needs.per_token) / needs.per_kept_token)};
   };
@@ -140,7 +143,7 @@ MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at
   throw SpecError(fmt::format(
       "{:.0f} MiB of memory are too little: even a layer at a time the model needs {:.0f} MiB",
       static_cast<double>(memory_bytes) / (1 << 20),
-      static_cast<double>(needs.streamed + needs.per_pass + 2 * kFewestTokens * needs.per_token) / (1 << 20) + 1));
+      static_cast<double>(needs.streamed + needs.per_pass + kFewestTokens * needs.per_token) / (1 << 20) + 1));
 }
 
 std::int64_t available_bytes([[maybe_unused]] at::Device device) {

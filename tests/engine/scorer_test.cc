@@ -123,14 +123,19 @@ TEST_F(CATENARY_LIMITED_MEMORY, batches_are_halved_until_they_fit) {
                                at::Device(at::kCPU));
   const auto requests = random_requests({"long", 60, 900, 180, 2, 15, 300});
   const BatchOptions all_at_once{.max_tokens = 1 << 20};
-  Scorer plentiful(decoder, all_at_once), scarce(decoder, all_at_once);
-  const Scores expected = plentiful.score(requests);
-  limit_to(30 << 20);
+  // oneDNN makes code for each number of rows, and if it lacks memory for that a thread's products are broken for good.
+  // So whatever will be needed is made before; of a real model tensors are larger than code.
+  Scores expected;
+  for (BatchOptions halved = all_at_once; halved.max_tokens > 8192;) {
+    expected = Scorer(decoder, halved).score(requests);
+    halved.max_tokens = make_batches(requests, decoder.config(), halved).batches.front().tree.num_tokens() / 2;
+  }
+  Scorer scarce(decoder, all_at_once);
+  limit_to(24 << 20);
   const Scores actual = scarce.score(requests);
   TearDown();
-  EXPECT_EQ(plentiful.options().max_tokens, all_at_once.max_tokens);
   EXPECT_LT(scarce.options().max_tokens, expected.num_tokens_fed / 2);
-  EXPECT_GT(scarce.options().max_tokens, 1024);
+  EXPECT_GT(scarce.options().max_tokens, 4096);
   expect_equal(actual, expected, 1e-5);
 }
 
