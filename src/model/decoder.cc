@@ -1,14 +1,11 @@
 #include "catenary/model/decoder.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
-#include <future>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -17,11 +14,13 @@
 
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
+#include "catenary/model/memory_plan.h"
 #include "model/attention.h"
 #include "model/linear.h"
 #include "model/loader.h"
 #include "model/operations.h"
 #include "model/position.h"
+#include "model/prefetch.h"
 
 namespace catenary::model {
 namespace {
@@ -61,7 +60,10 @@ Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::D
   }
   if (c.final_norm) final_norm_ = loader->load_norm("model.norm", c.norm);
   if (placement == Placement::kStreamed) {
-    loader_ = std::move(loader);
+    loader_ = std::make_unique<Loader>(checkpoint, dtype, at::Device(at::kCPU), /*pinned=*/!device.is_cpu());
+    prefetcher_ = std::make_unique<Prefetcher>(device);
+    const std::int64_t bytes = checkpoint.num_parameters() * static_cast<std::int64_t>(options_.dtype().itemsize());
+    keeps_on_host_ = !device.is_cpu() && bytes <= available_bytes(at::Device(at::kCPU)) / 2;
     return;
   }
   embedding_ = loader->load("model.embed_tokens.weight");
@@ -110,34 +112,47 @@ Linear Decoder::load_vocabulary(const Loader& loader, std::int64_t first) const 
 
 namespace {
 
-// Calls f(load(i), i) for i = 0, …, count - 1; load(i + 1) runs in another thread meanwhile, which does its parallel
-// loops alone, so that they do not take the cores of those that compute.
-template <typename Load, typename Function>
-void for_prefetched(std::int64_t count, const Load& load, const Function& f) {
-  const auto start = [&](std::int64_t i) {
-    return std::async(std::launch::async, [&load, i] {
-      // ATen sets a thread's number of threads when the thread first asks, so ask before it is set to 1.
-      at::internal::lazy_init_num_threads();
-      at::get_num_threads();
-      omp_set_num_threads(1);
-      const c10::InferenceMode inference;
-      return load(i);
-    });
-  };
-  auto next = start(0);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto current = next.get();
-    if (i + 1 < count) next = start(i + 1);
-    f(current, i);
-  }
+at::Tensor on_device(const at::Tensor& x, at::Device device) {
+  return x.defined() ? x.to(device, /*non_blocking=*/true) : x;
 }
 
 }  // namespace
 
+Decoder::Norm Decoder::on_device(const Norm& norm) const {
+  return {model::on_device(norm.weight, device()), model::on_device(norm.bias, device())};
+}
+
+Linear Decoder::on_device(const Linear& linear) const {
+  return {.weight = model::on_device(linear.weight, device()), .bias = model::on_device(linear.bias, device())};
+}
+
+Decoder::Mlp Decoder::on_device(const Mlp& mlp) const {
+  if (!mlp.down_proj.weight.defined()) return {};
+  return {on_device(mlp.gate_up_proj), on_device(mlp.down_proj)};
+}
+
+Decoder::Layer Decoder::on_device(const Layer& layer) const {
+  Layer copy{.slides = layer.slides,
+             .attention_norm = on_device(layer.attention_norm),
+             .attention_output_norm = on_device(layer.attention_output_norm),
+             .qkv_proj = on_device(layer.qkv_proj),
+             .o_proj = on_device(layer.o_proj),
+             .q_norm = on_device(layer.q_norm),
+             .k_norm = on_device(layer.k_norm),
+             .mlp_norm = on_device(layer.mlp_norm),
+             .mlp_output_norm = on_device(layer.mlp_output_norm),
+             .mlp = on_device(layer.mlp),
+             .router = model::on_device(layer.router, device()),
+             .shared_expert_gate = model::on_device(layer.shared_expert_gate, device())};
+  for (const Mlp& expert : layer.experts) copy.experts.push_back(on_device(expert));
+  return copy;
+}
+
 void Decoder::for_layers(const std::function<void(const Layer&, std::int64_t)>& f) const {
   if (loader_) {
-    for_prefetched(
-        config_.num_layers, [&](std::int64_t i) { return load_layer(*loader_, i); }, f);
+    prefetcher_->run(
+        config_.num_layers,
+        [&](std::int64_t i) { return streamed(host_layers_, i, [&] { return load_layer(*loader_, i); }); }, f);
   } else {
     for (std::int64_t i = 0; i < config_.num_layers; ++i) f(layers_[static_cast<std::size_t>(i)], i);
   }
@@ -147,11 +162,24 @@ void Decoder::for_vocabulary(const std::function<void(const Linear&, std::int64_
   const std::int64_t num_parts = (config_.vocab_size + kVocabularyPart - 1) / kVocabularyPart;
   const auto with_first = [&](const Linear& part, std::int64_t i) { f(part, i * kVocabularyPart); };
   if (loader_) {
-    for_prefetched(
-        num_parts, [&](std::int64_t i) { return load_vocabulary(*loader_, i * kVocabularyPart); }, with_first);
+    prefetcher_->run(
+        num_parts,
+        [&](std::int64_t i) {
+          return streamed(host_lm_head_, i, [&] { return load_vocabulary(*loader_, i * kVocabularyPart); });
+        },
+        with_first);
   } else {
     for (std::int64_t i = 0; i < num_parts; ++i) with_first(lm_head_[static_cast<std::size_t>(i)], i);
   }
+}
+
+// On a GPU by way of the host, where it may stay.
+template <typename Part, typename Load>
+Part Decoder::streamed(std::vector<Part>& kept, std::int64_t index, const Load& load) const {
+  if (device().is_cpu()) return load();
+  if (!keeps_on_host_) return on_device(load());
+  if (index == std::ssize(kept)) kept.push_back(load());
+  return on_device(kept[static_cast<std::size_t>(index)]);
 }
 
 void Decoder::check_tokens(std::span<const std::int32_t> tokens) const {
@@ -323,7 +351,7 @@ at::Tensor Decoder::index_tensor(std::span<const std::int64_t> indices) const {
 }
 
 at::Tensor Decoder::embedding_rows(std::span<const std::int32_t> tokens) const {
-  if (loader_) return loader_->load_rows_of("model.embed_tokens.weight", tokens);
+  if (loader_) return loader_->load_rows_of("model.embed_tokens.weight", tokens).to(device());
   const at::Tensor ids = at::tensor(at::ArrayRef<std::int32_t>(tokens.data(), tokens.size()), at::kInt).to(device());
   return at::embedding(embedding_, ids);
 }

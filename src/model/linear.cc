@@ -179,7 +179,7 @@ const std::optional<Panelling>& panelling(at::ScalarType dtype) {
 }  // namespace
 
 bool packs_linears(at::TensorOptions options) {
-  if (!options.device().is_cpu()) return false;
+  if (!options.device().is_cpu() || options.pinned_memory()) return false;  // pinned: on its way to a GPU
   static const bool float32_works = works(at::kFloat), bfloat16_works = works(at::kBFloat16);
   return (options.dtype() == at::kFloat && float32_works) || (options.dtype() == at::kBFloat16 && bfloat16_works);
 }
@@ -192,7 +192,7 @@ Linear make_linear(std::int64_t rows, std::int64_t columns, at::TensorOptions op
     const WeightShape shape{rows, columns, size};
     return make_panelled(shape, dtype, translate(panelling(dtype)->description, panelling(dtype)->shape, shape), read);
   }
-  const at::Tensor weight = at::empty({rows, columns}, dtype);
+  const at::Tensor weight = at::empty({rows, columns}, options.device(at::kCPU));
   auto* out = static_cast<std::byte*>(weight.mutable_data_ptr());
   at::parallel_for(0, rows, rows_at_a_time(columns * size),
                    [&](auto first, auto end) { read(first, end, out + first * columns * size); });

@@ -41,8 +41,8 @@ weights::Encoding encoding_of(at::ScalarType dtype) {
 
 }  // namespace
 
-Decoder::Loader::Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device)
-    : checkpoint_(checkpoint), dtype_(scalar_type(dtype)), device_(device) {}
+Decoder::Loader::Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, bool pinned)
+    : checkpoint_(checkpoint), dtype_(scalar_type(dtype)), device_(device), pinned_(pinned) {}
 
 at::Tensor Decoder::Loader::load(const std::string& name) const {
   return load_below({name}, "", dtype_);
@@ -143,7 +143,7 @@ at::Tensor Decoder::Loader::load_below(const std::vector<std::string>& names, st
   const Tensors tensors = find(names, suffix);
   std::vector<std::int64_t> shape = tensors.front()->shape;
   shape[0] = num_rows(tensors);
-  const at::Tensor loaded = at::empty(shape, dtype);
+  const at::Tensor loaded = at::empty(shape, options().dtype(dtype).device(at::kCPU));
   auto* out = static_cast<std::byte*>(loaded.mutable_data_ptr());
   const std::int64_t row_bytes = tensors.front()->num_columns() * loaded.element_size();
   at::parallel_for(0, shape[0], rows_at_a_time(row_bytes), [&](std::int64_t begin, std::int64_t end) {

@@ -30,8 +30,8 @@ inline std::int64_t tokens_at_a_time(at::Device device) {
 /// below one another: one product instead of several. Names are as in weights::Checkpoint.
 class Decoder::Loader {
  public:
-  /// Keeps a reference to the checkpoint.
-  Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device);
+  /// Keeps a reference to the checkpoint. `pinned`: on the host, in page-locked memory, as a GPU wants to be sent it.
+  Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, bool pinned = false);
 
   at::Tensor load(const std::string& name) const;
   /// `names` without ".weight" and ".bias".
@@ -54,11 +54,12 @@ class Decoder::Loader {
   static std::int64_t num_rows(const Tensors& tensors);
   void read(const Tensors& tensors, std::int64_t first, std::int64_t end, at::ScalarType dtype, std::byte* out) const;
   at::Tensor load_below(const std::vector<std::string>& names, std::string_view suffix, at::ScalarType dtype) const;
-  at::TensorOptions options() const { return at::TensorOptions().dtype(dtype_).device(device_); }
+  at::TensorOptions options() const { return at::TensorOptions().dtype(dtype_).device(device_).pinned_memory(pinned_); }
 
   const weights::Checkpoint& checkpoint_;
   at::ScalarType dtype_;
   at::Device device_;
+  bool pinned_;
 };
 
 }  // namespace catenary::model

@@ -55,6 +55,7 @@ struct Linear {
 struct TokenLayout;  // src/model/attention_plan.h
 class Attention;     // src/model/attention.h
 class Operations;    // src/model/operations.h
+class Prefetcher;    // src/model/prefetch.h
 
 /// Where a decoder's weights are.
 enum class Placement {
@@ -162,6 +163,12 @@ class Decoder {
   at::Tensor normalize(const at::Tensor& x, const Norm& norm, const weights::NormConfig& config) const;
 
   Layer load_layer(const Loader& loader, std::int64_t index) const;
+  Norm on_device(const Norm& norm) const;
+  Linear on_device(const Linear& linear) const;
+  Mlp on_device(const Mlp& mlp) const;
+  Layer on_device(const Layer& layer) const;
+  template <typename Part, typename Load>
+  Part streamed(std::vector<Part>& kept, std::int64_t index, const Load& load) const;
   /// Calls f(layer, index) for one layer after another.
   void for_layers(const std::function<void(const Layer&, std::int64_t)>& f) const;
   /// Calls f(part, first) for one part of the vocabulary after another: its rows of the lm_head, and the first one's
@@ -173,8 +180,12 @@ class Decoder {
   at::TensorOptions options_;
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<Attention> attention_;
-  std::unique_ptr<Loader> loader_;  // streamed
-  at::Tensor embedding_;            // [vocab_size, embedding_size]; undefined when streamed
+  std::unique_ptr<Loader> loader_;  // streamed, as are the next four
+  std::unique_ptr<Prefetcher> prefetcher_;
+  bool keeps_on_host_ = false;  // what a GPU is sent again and again, where the host has room for it
+  mutable std::vector<Layer> host_layers_;
+  mutable std::vector<Linear> host_lm_head_;
+  at::Tensor embedding_;  // [vocab_size, embedding_size]; undefined when streamed
   Norm embedding_norm_;
   at::Tensor position_embedding_;        // [max_position_embeddings + position_offset, hidden_size]
   at::Tensor project_in_, project_out_;  // [hidden_size, embedding_size] and its transpose's shape
