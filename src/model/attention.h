@@ -67,13 +67,16 @@ class SegmentAttention {
                           bool is_causal, double scale) const = 0;
 };
 
+/// Scores that attention through matrix products has in memory at a time.
+inline constexpr std::int64_t kMaxScores = std::int64_t{1} << 25;
+
 /// On any device. Keys and values lie [slots, num_kv_heads, head_dim]. Through `segments` where there is one and the
 /// rule is plain; soft caps, ALiBi and windows that are shorter than a text go through matrix products, a branch at a
 /// time, with at most `max_scores` scores (or those of one query) in memory.
 std::unique_ptr<Attention> make_aten_attention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes,
                                                at::TensorOptions options, const Operations& operations,
                                                std::unique_ptr<SegmentAttention> segments,
-                                               std::int64_t max_scores = std::int64_t{1} << 25);
+                                               std::int64_t max_scores = kMaxScores);
 
 /// The best of the device; with Kernels::kAten that of matrix products alone.
 std::unique_ptr<Attention> make_attention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes,

@@ -21,6 +21,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/weights/cost.h"
+#include "model/attention.h"
 #include "model/linear.h"
 #include "model/loader.h"
 
@@ -62,6 +63,12 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   needs.per_pass =
       tokens * (qkv * (bytes + 4) + 4 * c.hidden_size * bytes + (c.gated_mlp ? 3 : 2) * intermediate * bytes) +
       2 * tokens * c.num_heads * c.head_dim * kv_bytes + 2 * logit_rows_at_a_time(device) * kVocabularyPart * 4;
+  if (!device.is_cpu()) {
+    // Queries against branches above and what they got, of three levels; scores, where there may be some (attention.h).
+    const bool has_scores =
+        c.attention_softcap > 0 || c.sliding_window > 0 || c.position == weights::ModelConfig::Position::kAlibi;
+    needs.per_pass += 6 * tokens * c.num_heads * c.head_dim * bytes + (has_scores ? 4 * kMaxScores * 4 : 0);
+  }
   return needs;
 }
 
