@@ -1,10 +1,11 @@
 # Three thin targets; CMake and ctest do the work. `make demo` and `make test` set up what is missing first.
 #   make setup   compilers and libraries (cmake/setup.sh says what it installs)
-#   make demo    a scaling study of six small models, and what came out
+#   make demo    a scaling study of six small models, and what came out; JOB=generated: on tasks made by rule
 #   make test    builds everything and runs the tests
 .PHONY: setup build demo test
 
 JOBS ?= $(shell nproc)
+JOB ?= demo
 # Open MPI refuses to start as root, and more ranks than cores, unless told that it is meant.
 export OMPI_MCA_rmaps_base_oversubscribe = 1
 ifeq ($(shell id -u),0)
@@ -20,9 +21,9 @@ build: setup
 
 demo: build
 	@cmake --build build --parallel $(JOBS) --target catenary catenary-run
-	@rm -f build/demo.h5
-	mpirun -n 2 build/bin/catenary run jobs/demo.json -o build/demo.h5 --threads 1
-	build/bin/catenary fit build/demo.h5
+	@rm -f build/$(JOB).h5
+	mpirun -n 2 build/bin/catenary run jobs/$(JOB).json -o build/$(JOB).h5 --threads 1
+	build/bin/catenary fit build/$(JOB).h5
 
 test: build
 	@cmake --build build --parallel $(JOBS)

@@ -73,12 +73,12 @@ class TasksTest(unittest.TestCase):
     def test_what_cannot_be_run_is_refused_with_all_of_its_reasons(self):
         bad = self.write("bad.csv", "prompt,classes,answer_index\na,\"[' x', ' y']\",2\nb,[],0\n")
         spec = self.spec(
-            tasks=[{"name": "n", "path": str(REFERENCE / "numeric.jsonl")}, {"name": "b", "path": str(bad)}],
-            conditions=[{"name": "c", "kind": "cot"}])
+            tasks=[{"generate": "redefined", "n": 3}, {"name": "b", "path": str(bad)},
+                   {"generate": "redefine", "n": 3, "settings": {"shots": 2}}])
         result = run("plan", spec)
-        self.check(result, 2, "/tasks/0/path: a numeric task needs text that the model generates",
+        self.check(result, 2, '/tasks/0/generate: no task is called "redefined"; expected one of hindsight-neglect',
                    "bad.csv:2: answer_index: expected 0 to 1, found 2", "bad.csv:3: classes: expected a list of two or more",
-                   '/conditions/0: condition "c" has cot')
+                   '/tasks/2/generate: redefine has no setting "shots"')
         self.assertEqual(result.stdout, "")
         models = self.spec(models=[{"name": n, "path": str(self.folder / n)} for n in ("no-1", "no-2")])
         self.check(run("plan", models), 2, "/models/0/path", "/models/1/path")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -75,7 +76,10 @@ class Generators(unittest.TestCase):
         self.assertEqual([task["name"] for task in listed], TASKS)
         table = run("list").stdout
         for task in listed:
-            self.assertRegex(table, rf"(?m)^{task['name']} +{task['cause']} +{task['format']} +yes ")
+            self.assertRegex(table, rf"(?m)^{task['name']} +{task['cause']} +{task['format']} +{task['palm_trend'] or '–'} +{re.escape(task['trend'])}")
+        # J. Wei et al. (2022), first version: of round 1's four tasks redefine stays inverse, three turn.
+        self.assertEqual({task["name"]: task["palm_trend"] for task in listed if task["palm_trend"]},
+                         {"redefine": "inverse", "hindsight-neglect": "u_shaped", "neqa": "u_shaped", "quote-repetition": "u_shaped"})
 
     def test_every_marked_answer_is_right(self):
         for task, items in self.each():

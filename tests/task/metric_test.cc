@@ -141,5 +141,25 @@ TEST(Metric, anchoring_is_the_part_of_the_way_to_the_anchor) {
   EXPECT_DOUBLE_EQ(relative_error(-3, 0), 3);
 }
 
+TEST(Number, an_unparsable_answer_is_wrong_and_has_no_error) {
+  const NumberMetrics right = measure_number(" 1,000.\nQ:", 1000, 1500);
+  EXPECT_EQ(right.estimate, 1000);
+  EXPECT_EQ(right.accuracy, 1);
+  EXPECT_EQ(right.relative_error, 0);
+  EXPECT_EQ(right.anchoring, 0);
+  const NumberMetrics drawn = measure_number("1250", 1000, 1500);
+  EXPECT_EQ(drawn.accuracy, 0);
+  EXPECT_EQ(drawn.relative_error, 0.25);
+  EXPECT_EQ(drawn.anchoring, 0.5);
+  const NumberMetrics words = measure_number(" about 1000", 1000, 1500);
+  EXPECT_FALSE(words.estimate);
+  EXPECT_EQ(words.accuracy, 0);
+  EXPECT_TRUE(std::isnan(words.relative_error));
+  EXPECT_TRUE(std::isnan(words.anchoring));
+  const NumberMetrics no_anchor = measure_number("3", 0, ItemMetrics::kUndefined);
+  EXPECT_EQ(no_anchor.relative_error, 3);  // absolute, as the true answer is 0
+  EXPECT_TRUE(std::isnan(no_anchor.anchoring));
+}
+
 }  // namespace
 }  // namespace catenary::task

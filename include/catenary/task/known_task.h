@@ -36,6 +36,8 @@ struct KnownTask {
   Cause cause = Cause::kStrongPrior;
   std::string_view format;   // of the published data: classification or sequence_prob
   std::string_view trend;    // what was found, and by whom
+  /// With PaLM up to 540 billion parameters (J. Wei et al. 2022); empty where we do not know it.
+  std::string_view palm_trend;
   std::string_view summary;  // what an item asks, and what the trap is
   std::vector<Setting> settings;
 };

@@ -26,9 +26,13 @@ Json json_of(const task::KnownTask& task) {
                         {"min", setting.min},
                         {"max", setting.max}});
   }
-  return {{"name", task.name},       {"cause", task::to_string(task.cause)},
-          {"format", task.format},   {"trend", task.trend},
-          {"summary", task.summary}, {"generated", true},
+  return {{"name", task.name},
+          {"cause", task::to_string(task.cause)},
+          {"format", task.format},
+          {"trend", task.trend},
+          {"palm_trend", task.palm_trend.empty() ? Json() : Json(task.palm_trend)},
+          {"summary", task.summary},
+          {"generated", true},
           {"settings", settings}};
 }
 
@@ -41,19 +45,22 @@ int tasks_list(const TasksListArgs& args) {
     print_json({{"tasks", tasks}});
     return kExitDone;
   }
-  std::vector<std::vector<std::string>> rows = {{"task", "cause", "format", "generated", "found with scale"}};
+  std::vector<std::vector<std::string>> rows = {{"task", "cause", "format", "with PaLM", "found with scale"}};
   for (const task::Cause cause : kCauses) {
     for (const task::KnownTask& task : task::known_tasks()) {
       if (task.cause != cause) continue;
-      rows.push_back({std::string(task.name), std::string(task::to_string(cause)), std::string(task.format), "yes",
-                      std::string(task.trend)});
+      rows.push_back({std::string(task.name), std::string(task::to_string(cause)), std::string(task.format),
+                      task.palm_trend.empty() ? "–" : std::string(task.palm_trend), std::string(task.trend)});
     }
   }
   fmt::print("{}\n", text_table(rows, {}));
   fmt::print(
-      "Formats and findings are those of the published data; generated items are classification.\n"
-      "Prize: models up to 280 billion parameters (McKenzie et al. 2023). Of its eleven tasks four stay inverse, six\n"
-      "become u_shaped and one is positive with PaLM up to 540 billion (J. Wei et al. 2022).\n");
+      "All of them can be generated. Formats and findings are those of the published data; generated items are\n"
+      "classification. Prize: models up to 280 billion parameters (McKenzie et al. 2023). Of its eleven tasks four "
+      "stay\n"
+      "inverse, six become u_shaped and one is positive with PaLM up to 540 billion (J. Wei et al. 2022); the column "
+      "tells\n"
+      "of the four tasks of the Prize's first round, which is what the paper's first version tells.\n");
   return kExitDone;
 }
 

@@ -71,6 +71,7 @@ Generator hindsight_neglect() {
                .cause = Cause::kSpuriousFewShot,
                .format = "classification",
                .trend = "inverse (Prize); GPT-4 reverses it (OpenAI 2023)",
+               .palm_trend = "u_shaped",
                .summary = "Was a bet right, whatever came of it? In the exemplars right bets win and wrong ones "
                           "lose; in the question it is the other way. Control: exemplars in which half do.",
                .settings = {{"shots", "exemplars", 10, 4, 20},

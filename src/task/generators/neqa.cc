@@ -55,6 +55,7 @@ Generator neqa() {
                .cause = Cause::kDistractorTask,
                .format = "classification",
                .trend = "inverse (Prize); inverse, u_shaped or positive by prompt and family (Zhang et al. 2023)",
+               .palm_trend = "u_shaped",
                .summary = "A question with \"not\" in it. Control: the question without \"not\".",
                .settings = {{"close", "1: options that are alike, as a bird and a fish; harder", 0, 0, 1}, kLetters}},
       .make = make};

@@ -29,6 +29,7 @@ Generator quote_repetition() {
                    .cause = Cause::kStrongPrior,
                    .format = "classification",
                    .trend = "inverse (Prize, round 1)",
+                   .palm_trend = "u_shaped",
                    .summary = "Repeat a well-known quotation whose last word was changed. Control: a sentence that "
                               "nobody knows.",
                    .settings = {{"shots", "repeated sentences before it; more is easier", 2, 0, 8}}},

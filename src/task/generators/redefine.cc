@@ -148,6 +148,7 @@ Generator redefine() {
                    .cause = Cause::kStrongPrior,
                    .format = "classification",
                    .trend = "inverse (Prize)",
+                   .palm_trend = "inverse",
                    .summary = "Reckon with a number, sign, constant or unit that was given a new meaning. Control: a "
                               "made-up word that was given that meaning.",
                    .settings = {{"kind", "0 any, 1 numbers, 2 signs, 3 constants, 4 units", 0, 0, 4},
