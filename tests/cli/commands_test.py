@@ -30,7 +30,7 @@ class CommandsTest(SweepTestCase):
             {"name": "per_item", "kind": "few_shot", "k": 2, "exemplars": "per_item", "separator": "\n"}])
         store = self.folder / "s.h5"
         self.check(run("run", spec, "-o", store, "--threads", 1), 0)
-        planned = sum(unit["fed_tokens"] for unit in json.loads(run("plan", spec, "--json").out)["units"])
+        planned = sum(unit["num_tokens_fed"] for unit in json.loads(run("plan", spec, "--json").out)["units"])
         self.assertEqual(planned, json.loads(run("status", store, "--json").out)["tokens_fed"])
 
     def test_a_finished_sweep_has_nothing_left_to_do(self):

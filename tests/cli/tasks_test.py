@@ -52,11 +52,11 @@ class TasksTest(unittest.TestCase):
                     "--condition", '{"kind": "few_shot", "k": 3, "separator": "\\n"}', "--tokens", "--json")
         fed = [encoded["ids"][:-1] for line in shown.stdout.splitlines()
                for encoded in json.loads(line)["prompts"][0]["tokens"]]
-        self.assertEqual(unit["items"], 300)
+        self.assertEqual(unit["num_items"], 300)
         self.assertEqual(unit["random_accuracy"], 0.5)
-        self.assertEqual(unit["continuations"], len(fed))
-        self.assertEqual(unit["tokens"], sum(map(len, fed)))
-        self.assertEqual(unit["distinct_tokens"], len({tuple(ids[: i + 1]) for ids in fed for i in range(len(ids))}))
+        self.assertEqual(unit["num_continuations"], len(fed))
+        self.assertEqual(unit["num_tokens"], sum(map(len, fed)))
+        self.assertEqual(unit["num_distinct_tokens"], len({tuple(ids[: i + 1]) for ids in fed for i in range(len(ids))}))
         self.assertEqual(unit["longest_tokens"], max(map(len, fed)))
         self.assertEqual(unit["items_outside_context"], [])
 

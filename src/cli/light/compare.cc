@@ -22,7 +22,7 @@ Json to_json(const Change& change) {
           {"family", change.family},
           {"model", change.model},
           {"metric", change.metric.name},
-          {"n", change.num_items},
+          {"num_items", change.num_items},
           {"before", change.before},
           {"after", change.after},
           {"difference", cli::to_json(change.difference)},

@@ -152,7 +152,7 @@ void print_json(const Checkpoint& checkpoint, const Inspection& result) {
   const auto& [total, embedding, active] = result.parameters;
   Json json{{"path", checkpoint.path().string()},
             {"format", checkpoint.gguf() != nullptr ? "gguf" : "safetensors"},
-            {"family", config.architecture},
+            {"architecture", config.architecture},
             {"num_parameters", total},
             {"num_embedding_parameters", embedding},
             {"num_non_embedding_parameters", total - embedding},
@@ -239,7 +239,7 @@ void print_text(const Checkpoint& checkpoint, const Inspection& result) {
   const auto& [total, embedding, active] = result.parameters;
   const auto& flops = result.flops;
   std::vector<std::vector<std::string>> rows{
-      {"family", config.architecture},
+      {"architecture", config.architecture},
       {"parameters", count_text(total)},
       {"without embeddings", count_text(total - embedding)},
   };

@@ -101,17 +101,17 @@ Json to_json(const Study& study, const std::vector<PlannedUnit>& units) {
     json["units"].push_back({{"model", unit.model->name},
                              {"task", unit.task->name},
                              {"condition", unit.condition->name},
-                             {"items", unit.tokens->longest.size()},
+                             {"num_items", unit.tokens->longest.size()},
                              {"random_accuracy", unit.random_accuracy ? Json(*unit.random_accuracy) : Json()},
-                             {"continuations", unit.tokens->num_continuations},
-                             {"tokens", unit.tokens->num_tokens},
-                             {"distinct_tokens", unit.tokens->num_distinct_tokens},
+                             {"num_continuations", unit.tokens->num_continuations},
+                             {"num_tokens", unit.tokens->num_tokens},
+                             {"num_distinct_tokens", unit.tokens->num_distinct_tokens},
                              {"max_generated_tokens", unit.tokens->max_generated_tokens},
-                             {"fed_tokens", static_cast<std::int64_t>(unit.fed.tokens)},
+                             {"num_tokens_fed", static_cast<std::int64_t>(unit.fed.tokens)},
                              {"flops", unit.flops},
                              {"memory_traffic_bytes", unit.memory_traffic_bytes},
                              {"longest_tokens", std::ranges::max(unit.tokens->longest)},
-                             {"context_tokens", unit.context_length},
+                             {"context_length_tokens", unit.context_length},
                              {"items_outside_context", unit.items_outside_context},
                              {"problems", unit.tokens->problems}});
   }
@@ -136,7 +136,7 @@ Workload workload_of(const Study& study, const std::vector<PlannedUnit>& units) 
 }
 
 void print_text(const PlanArgs& args, const Study& study, const std::vector<PlannedUnit>& units) {
-  std::vector<std::vector<std::string>> rows{{"model", "task", "condition", "items", "guess", "tokens", "distinct",
+  std::vector<std::vector<std::string>> rows{{"model", "task", "condition", "items", "random", "tokens", "distinct",
                                               "shared", "written", "FLOPs", "longest", "context", "too long"}};
   std::int64_t max_generated_tokens = 0;
   std::int64_t num_tokens = 0;
