@@ -34,6 +34,7 @@
 #include "catenary/weights/cost.h"
 #include "cli/exit_code.h"
 #include "cli/guard.h"
+#include "cli/item_encoder.h"
 #include "cli/run/host.h"
 #include "cli/run/loaded_model.h"
 #include "cli/run/progress.h"
@@ -108,7 +109,8 @@ double prompt_bytes(const task::Task& task, const spec::ConditionSpec& condition
   return draws ? bytes * static_cast<double>(1 + condition.k) : bytes;
 }
 
-// What is left to do. Costs are FLOPs, at a token for four bytes: the policy corrects them by what it measures.
+// What is left to do. Costs are FLOPs, at a token for four bytes and as many written as may be: the policy corrects
+// them by what it measures.
 std::vector<scheduler::PendingUnit> pending_units(const store::Writer& writer, const store::Layout& layout,
                                                   const Study& study) {
   std::vector<scheduler::PendingUnit> pending;
@@ -117,10 +119,10 @@ std::vector<scheduler::PendingUnit> pending_units(const store::Writer& writer, c
     const spec::ItemRange& range = writer.ranges()[i];
     const spec::WorkUnit& unit = layout.units[static_cast<std::size_t>(range.unit_index)];
     const weights::Checkpoint& model = study.checkpoints[static_cast<std::size_t>(unit.model_index)];
-    const double num_tokens =
-        prompt_bytes(study.tasks[static_cast<std::size_t>(unit.task_index)],
-                     study.spec.conditions[static_cast<std::size_t>(unit.condition_index)], range) /
-        4;
+    const task::Task& task = study.tasks[static_cast<std::size_t>(unit.task_index)];
+    const spec::ConditionSpec& condition = study.spec.conditions[static_cast<std::size_t>(unit.condition_index)];
+    const double num_tokens = prompt_bytes(task, condition, range) / 4 +
+                              static_cast<double>(range.num_items * max_generated_tokens(task.format, condition));
     const auto num_parameters = static_cast<double>(weights::count_parameters(model.config()).active);
     const double cost = 2 * num_parameters * num_tokens;
     if (!pending.empty()) {
@@ -141,6 +143,7 @@ double flops_of(const weights::ModelConfig& config, const spec::RangeResult& res
   std::int64_t num_scored = 0;
   for (const spec::ItemScore& item : result.items) {
     num_scored = std::accumulate(item.num_tokens.begin(), item.num_tokens.end(), num_scored);
+    for (const spec::GeneratedText& text : item.texts) num_scored += text.num_tokens;
   }
   return static_cast<double>(result.num_tokens_fed) * per_token.layers +
          static_cast<double>(num_scored) * per_token.logits;
