@@ -17,7 +17,7 @@ from harness import DEMO, Result, SweepTestCase, run, smallest_models, start
 
 RANKS = 4
 CONDITIONS = [{"name": "zero_shot", "kind": "zero_shot"}] + [
-    {"name": f"seed_{seed}", "kind": "few_shot", "k": 4, "seed": seed, "exemplars": "per_item", "separator": "\n"} for seed in range(6)]
+    {"name": f"seed_{seed}", "kind": "few_shot", "k": 4, "seed": seed, "exemplars": "per_item", "separator": "\n"} for seed in range(9)]
 
 
 def children_of(pid):
@@ -56,6 +56,10 @@ class KillTest(SweepTestCase):
         data = raw.read_bytes()
         return struct.unpack(f"<{len(data) // struct.calcsize(code)}{code}", data)
 
+    def wait_for(self, store, process):
+        while process.poll() is None and not store.exists():
+            time.sleep(0.001)
+
     def done_ranges(self, store):
         """When each done range was finished."""
         states, finished = self.column(store, "/ranges/state", "B"), self.column(store, "/ranges/finished", "d")
@@ -70,8 +74,11 @@ class KillTest(SweepTestCase):
                          conditions=CONDITIONS)
         undisturbed = self.folder / "undisturbed.h5"
         begin = time.monotonic()
-        self.check(run("run", spec, "-o", undisturbed, "--threads", 1, ranks=RANKS), 0)
-        longest = time.monotonic() - begin
+        process = start("run", spec, "-o", undisturbed, "--threads", 1, ranks=RANKS)
+        self.wait_for(undisturbed, process)
+        store_made = time.monotonic()
+        self.check(Result(process), 0)
+        end = time.monotonic()
         outcomes = collections.Counter()
         for number in range(int(os.environ.get("CATENARY_KILLS", 4))):
             with self.subTest(seed=seed, kill=number):
@@ -79,11 +86,10 @@ class KillTest(SweepTestCase):
                 process = start("run", spec, "-o", store, "--threads", 1, ranks=RANKS)
                 # Half at any time from launch on, half once the store is there, where the results are written.
                 if chance.random() < 0.5:
-                    time.sleep(chance.random() * longest)
+                    time.sleep(chance.random() * (end - begin))
                 else:
-                    while process.poll() is None and not store.exists():
-                        time.sleep(0.001)
-                    time.sleep(chance.random() * longest / 2)
+                    self.wait_for(store, process)
+                    time.sleep(chance.random() * (end - store_made))
                 ranks = children_of(process.pid)
                 victim = chance.choice(["one rank", "all", "mpirun"])
                 if victim == "one rank" and ranks:
