@@ -4,12 +4,13 @@ import json
 import os
 import pathlib
 import random
+import signal
 import struct
 import subprocess
 import tempfile
 import unittest
 
-from harness import DEMO, MODELS, SweepTestCase, run, smallest_models
+from harness import DEMO, MODELS, Result, SweepTestCase, run, smallest_models, start
 
 ZERO_SHOT = {"name": "zero_shot", "kind": "zero_shot"}
 FEW_SHOT = {"name": "few_shot_3", "kind": "few_shot", "k": 3, "separator": "\n"}
@@ -90,6 +91,24 @@ class StoreTest(SweepTestCase):
         for store in stores[1:]:
             self.assert_same_scores(stores[0], store)
         self.sweep("never", "--durability", "never", code=2, texts=["--durability"])
+
+    # ---- signals ---------------------------------------------------------------------------------------------------
+
+    def test_a_signal_finishes_what_is_in_hand_and_a_second_ends_at_once(self):
+        spec = self.long_spec()
+        for signals in ([signal.SIGINT], [signal.SIGTERM], [signal.SIGUSR1], [signal.SIGTERM, signal.SIGINT]):
+            store = self.folder / f"{len(list(self.folder.iterdir()))}.h5"
+            process = start("run", spec, "-o", store, "--threads", 1)
+            self.wait_until_some_are_done(store)
+            for number in signals:
+                process.send_signal(number)
+            result = Result(process)
+            self.check(result, 75)
+            self.assertEqual("run the same command again to go on" in result.err, len(signals) == 1, result.err)
+            status = json.loads(run("status", store, "--verify", "--json").out)
+            self.assertGreater(status["pending"]["items"], 0)
+            self.assertEqual(status["damaged_ranges"], 0)
+            self.assertEqual(status["runs"][0]["finished"] is None, len(signals) == 2)
 
     # ---- export ----------------------------------------------------------------------------------------------------
 
