@@ -90,6 +90,21 @@ const Row* find_row(const std::vector<Row>& rows, std::string_view name) {
   return found == rows.end() ? nullptr : &*found;
 }
 
+Place make_place(const Tables& tables, std::size_t unit, std::int64_t class_begin, std::int64_t num_classes,
+                 std::int64_t first_item, std::int64_t num_items) {
+  const std::int64_t texts_per_item = tables.units.num_texts_per_item[unit];
+  const std::int64_t bytes_per_text = tables.units.num_bytes_per_text[unit];
+  const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+  return {.score_begin = size(class_begin),
+          .num_scores = size(num_classes),
+          .item_begin = size(tables.units.item_begin[unit] + first_item),
+          .num_items = size(num_items),
+          .text_begin = size(tables.units.text_begin[unit] + first_item * texts_per_item),
+          .num_texts = size(num_items * texts_per_item),
+          .text_byte_begin = size(tables.units.text_byte_begin[unit] + first_item * texts_per_item * bytes_per_text),
+          .num_text_bytes = size(num_items * texts_per_item * bytes_per_text)};
+}
+
 /// Units by the names of model, task and condition.
 auto units_by_name(const Layout& layout) {
   std::map<std::array<std::string, 3>, spec::WorkUnit> units;
@@ -226,25 +241,6 @@ NumResults num_results(const Tables& tables) {
   }
   return num;
 }
-
-namespace {
-
-Place make_place(const Tables& tables, std::size_t unit, std::int64_t class_begin, std::int64_t num_classes,
-                 std::int64_t first_item, std::int64_t num_items) {
-  const std::int64_t texts_per_item = tables.units.num_texts_per_item[unit];
-  const std::int64_t bytes_per_text = tables.units.num_bytes_per_text[unit];
-  const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-  return {.score_begin = size(class_begin),
-          .num_scores = size(num_classes),
-          .item_begin = size(tables.units.item_begin[unit] + first_item),
-          .num_items = size(num_items),
-          .text_begin = size(tables.units.text_begin[unit] + first_item * texts_per_item),
-          .num_texts = size(num_items * texts_per_item),
-          .text_byte_begin = size(tables.units.text_byte_begin[unit] + first_item * texts_per_item * bytes_per_text),
-          .num_text_bytes = size(num_items * texts_per_item * bytes_per_text)};
-}
-
-}  // namespace
 
 Place place_of_range(const Tables& tables, std::size_t range_index) {
   const auto& ranges = tables.ranges;

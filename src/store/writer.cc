@@ -131,8 +131,10 @@ Opened prepare(const std::filesystem::path& path, const Layout& layout, const st
       opened.states = states_of(path, sources.front());
       sources.clear();
     } else {
-      log::info(fmt::format("{}: the spec has more than the store; its results are carried over into a new file",
-                            path.string()));
+      log::info(
+          fmt::format("{}: the spec is not laid out as the store is (it has more, say); the results are carried over "
+                      "into a new file",
+                      path.string()));
     }
   }
   for (const std::filesystem::path& other : reuse) sources.emplace_back(other);
