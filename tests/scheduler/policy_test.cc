@@ -275,6 +275,18 @@ TEST(Policy, a_slow_rank_gets_shorter_handouts) {
   EXPECT_LT(static_cast<double>(sizes[1]), 0.5 * static_cast<double>(sizes[0]));
 }
 
+TEST(Policy, measured_speeds_take_the_place_of_predicted_ones) {
+  // Predicted alike; the second model turns out to take three times as long, and so gets the third rank.
+  Policy policy({{{{}}, {{}}}, {{0, 0, 1000, 1}, {1, 1000, 1000, 1}}, ranks(3, 1)});
+  policy.take_idle();
+  for (const int rank : {0, 1}) {
+    const Assignment a = policy.assign(rank).at(0);
+    EXPECT_EQ(a.model_index, rank);
+    policy.finish(a, a.num_ranges, static_cast<double>(a.num_ranges) * (a.model_index == 1 ? 3 : 1));
+  }
+  EXPECT_EQ(policy.assign(2).at(0).model_index, 1);
+}
+
 TEST(Policy, what_fits_few_devices_goes_to_those_first) {
   // Model 0 runs on the second kind only; there is more of model 1.
   std::vector<RankPlace> places{{0, 0}, {1, 0}, {2, 0}, {3, 1}};

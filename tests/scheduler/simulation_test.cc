@@ -45,6 +45,15 @@ TEST(Simulation, a_group_is_as_slow_as_its_slowest_node) {
   EXPECT_DOUBLE_EQ(simulate(work, {.slow_nodes = 0.5}, Strategy::kPolicy).makespan_seconds, 800);
 }
 
+TEST(Simulation, devices_of_two_speeds_end_together) {
+  // 1,600 ranges, four devices that do three a second and four that do one: 100 s.
+  Work work{.models = {{{.rate = 3}, {.rate = 1}}}, .units = {{0, 0, 1600, 1}}, .ranks = {}};
+  for (int i = 0; i < 8; ++i) work.ranks.push_back({.node = i / 4, .kind = i / 4});
+  const Simulation simulation = simulate(work, {}, Strategy::kPolicy);
+  EXPECT_GE(simulation.makespan_seconds, 100);
+  EXPECT_LE(simulation.makespan_seconds, 102);
+}
+
 TEST(Simulation, a_lost_node_costs_its_hour_and_what_it_had_in_hand) {
   Work work = even_work();
   work.units = {{0, 0, 40000, 4}};  // 20,000 s
