@@ -11,6 +11,7 @@
 #include "catenary/base/error.h"
 #include "catenary/base/mapped_file.h"
 #include "catenary/spec/work_unit.h"
+#include "catenary/weights/model_config.h"
 #include "cli/light/json.h"
 #include "cli/model_cost.h"
 
@@ -77,6 +78,12 @@ class Fields {
   Problems& problems_;
 };
 
+// The architecture of one entry of "shapes", as far as costs depend on it.
+struct Shape {
+  std::string name;
+  weights::ModelConfig config;
+};
+
 Shape read_shape(const Fields& fields, Problems& problems, const std::string& place) {
   fields.allow({"name", "hidden_size", "intermediate_size", "num_layers", "num_heads", "num_kv_heads", "head_dim",
                 "vocab_size", "gated_mlp", "tie_word_embeddings"});
@@ -118,13 +125,6 @@ double draw(std::mt19937_64& random, double spread) {
 bool is_workload(const std::filesystem::path& path) {
   const Json json = Json::parse(MappedFile(path).text(), nullptr, /*allow_exceptions=*/false);
   return json.is_object() && json.contains("shapes");
-}
-
-std::vector<Shape> read_shapes(const std::filesystem::path& path) {
-  Problems problems;
-  auto shapes = read_shapes(parse(path), path.string(), problems);
-  problems.throw_if_any<SpecError>();
-  return shapes;
 }
 
 Workload read_workload(const std::filesystem::path& path) {
