@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -19,7 +20,7 @@ using analysis::Estimate;
 using analysis::Ladder;
 using Json = nlohmann::ordered_json;
 
-constexpr int kCurvePoints = 25;  // of a fitted curve; the page smooths between them
+constexpr int kCurvePoints = 17;  // of a fitted curve; the page smooths between them
 
 /// A number to the four digits that a chart can show; null where there is none.
 Json number(double value) {
@@ -68,22 +69,22 @@ Json flips_json(const Ladder& ladder) {
   return {{"gained", gained}, {"lost", lost}};
 }
 
-/// The selected curve and its 95 % interval, at scales that are evenly spread on the logarithmic axis.
+/// The selected curve and its 95 % interval, at scales from the first point's to the last's, evenly spread on the
+/// logarithmic axis.
 Json fit_json(const CurveReport& report) {
   const analysis::FittedCurve* curve = analysis::select_curve(report.curves);
   const auto& points = report.ladder.points;
   if (curve == nullptr || points.size() < 3) return {};
   const double from = std::log10(points.front().point.scale), to = std::log10(points.back().point.scale);
-  Json x = Json::array(), y = Json::array(), low = Json::array(), high = Json::array();
+  Json y = Json::array(), low = Json::array(), high = Json::array();
   for (int i = 0; i < kCurvePoints; ++i) {
     const double scale = std::pow(10.0, from + (to - from) * i / (kCurvePoints - 1));
     const Estimate value = analysis::predict(*curve, scale);
-    x.push_back(number(scale));
     y.push_back(number(value.value));
     low.push_back(number(value.low));
     high.push_back(number(value.high));
   }
-  return {{"name", analysis::to_string(curve->curve)}, {"x", x}, {"y", y}, {"low", low}, {"high", high}};
+  return {{"name", analysis::to_string(curve->curve)}, {"y", y}, {"low", low}, {"high", high}};
 }
 
 Json curve_json(const CurveReport& report, Lists& lists) {
@@ -148,6 +149,8 @@ Json sample_json(const TaskSample& sample, Lists& lists) {
                               {"model", lists.models.index_of(scores.model)},
                               {"log_likelihoods", std::move(values)},
                               {"right", right}});
+    if (std::ranges::any_of(scores.texts, [](const auto& texts) { return !texts.empty(); }))
+      json["scores"].back()["texts"] = scores.texts;
   }
   return json;
 }

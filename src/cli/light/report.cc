@@ -15,7 +15,7 @@
 namespace catenary::cli {
 namespace {
 
-constexpr std::size_t kMaxSampleBytes = 3'000'000;  // of the page's 10 MB
+constexpr std::size_t kMaxSampleBytes = 2'500'000;  // of the page's 10 MB
 
 /// On both axes, as `catenary fit` makes them; an axis that no model has a place on is left out.
 std::vector<analysis::CurveReport> make_curves(const analysis::Table& table, const analysis::ReportOptions& options) {

@@ -129,7 +129,8 @@ function datasetsOf(curve, { paint, fill = paint, marker = 'circle', dash = [] }
   const inside = (y) => (isProportion && y !== null ? Math.min(1, Math.max(0, y)) : y);
   const datasets = [];
   if (curve.fit) {
-    const along = (values) => curve.fit.x.map((x, i) => ({ x, y: inside(values[i]) }));
+    const from = curve.x[0], to = curve.x.at(-1);
+    const along = (values) => values.map((y, i) => ({ x: from * (to / from) ** (i / (values.length - 1)), y: inside(y) }));
     const hasBand = curve.fit.low.every((value) => value !== null);
     if (hasBand) {
       datasets.push({ ...line, role: 'band', order: 3, data: along(curve.fit.low), borderWidth: 0, fill: false });
@@ -234,7 +235,7 @@ function largeChart(canvas, state, curves, look, choose) {
     options: {
       parsing: false, normalized: true,
       interaction: { mode: 'nearest', intersect: true },
-      onClick: (event, hit) => hit.length && choose(hit[0]),
+      onClick: (event, hit) => hit.length && setTimeout(() => choose(hit[0])),  // later: it replaces this chart
       onHover: (event, hit) => { canvas.style.cursor = hit.length ? 'pointer' : ''; },
       plugins: {
         legend: { display: false },
@@ -618,8 +619,11 @@ function itemDetail(state, item, i, ladder) {
     item.prompt ? element('div', { class: 'text' }, visible(item.prompt)) : null,
     item.other_prompt ? element('div', { class: 'soft small' }, 'other prompt') : null,
     item.other_prompt ? element('div', { class: 'text' }, visible(item.other_prompt)) : null,
-    element('div', { class: 'soft small' }, 'log-likelihood of each continuation, in nats'),
-    element('div', { class: 'wide' }, element('table', {}, element('thead', {}, header), element('tbody', {}, ...rows))));
+    element('div', { class: 'soft small' }, numContinuations ? 'log-likelihood of each continuation, in nats' : ''),
+    element('div', { class: 'wide' }, element('table', {}, element('thead', {}, header), element('tbody', {}, ...rows))),
+    ...ladder.flatMap((scores) => (scores.texts?.[i] ?? []).map((text) => element('div', {},
+      element('div', { class: 'soft small' }, visible(`written by ${data.models[scores.model]}`)),
+      element('div', { class: 'text' }, visible(text))))));
 }
 
 // ---- the page ---------------------------------------------------------------------------------------------------------
