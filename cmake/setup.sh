@@ -32,6 +32,8 @@ packages=(build-essential cmake ninja-build ccache pkg-config
   libpcre2-dev libutf8proc-dev libxxhash-dev libjs-chart.js
   libgtest-dev libgmock-dev
   python3 python3-pip python3-h5py python3-pandas)
+# The browser that tests of the page use; where the distribution has none, they are skipped.
+if apt-cache show chromium >/dev/null 2>&1; then packages+=(chromium); fi
 
 if [ "$mode" != --wheels ]; then
   if ! command -v dpkg-query >/dev/null; then

@@ -107,8 +107,13 @@ class Browser:
         self.settle()
 
     def settle(self):
-        """Until the page has drawn what there is to draw."""
-        self.run("new Promise((done) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(() => done(1)), 100)))")
+        """Until the page has drawn every chart that is in view."""
+        self.run("""new Promise((done) => {
+          const inView = (canvas) => canvas.getBoundingClientRect().top < innerHeight && canvas.offsetParent;
+          const look = () => [...document.querySelectorAll('canvas')].some((canvas) => inView(canvas) && !Chart.getChart(canvas))
+            ? setTimeout(look, 20) : requestAnimationFrame(() => setTimeout(() => done(1), 50));
+          setTimeout(look, 50);
+        })""")
 
     def run(self, expression):
         """The value of a JavaScript expression; a promise is waited for."""
