@@ -29,7 +29,7 @@ explain_modules() {
 packages=(build-essential cmake ninja-build ccache pkg-config
   openmpi-bin libopenmpi-dev libhdf5-openmpi-dev hdf5-tools
   nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libeigen3-dev libceres-dev libfccp-dev
-  libpcre2-dev libutf8proc-dev libxxhash-dev libjs-chart.js
+  libpcre2-dev libutf8proc-dev libxxhash-dev libjs-chart.js gnuplot-nox
   libgtest-dev libgmock-dev
   python3 python3-pip python3-h5py python3-pandas)
 # The browser that tests of the page use; where the distribution has none, they are skipped.

@@ -245,13 +245,18 @@ void add_report(CLI::App& app, ReportArgs& args) {
                  "The store of a sweep (.h5), a table (.csv), or a folder of lm-evaluation-harness results")
       ->required();
   app.add_option("-o,--output", args.output, "The page to write (.html)")->required();
+  app.add_option("--figures", args.figures,
+                 "Also write figures against parameters into this folder, as SVG, PDF and PNG: a "
+                 "column wide for each task, two columns for an overview. Needs gnuplot");
   app.add_option("--models", args.models, "For a folder: a CSV file model, family, num_parameters, training_tokens");
   add_bootstrap_options(app, args.report);
   app.footer(
       "Writes one HTML file that opens anywhere, offline: every curve with its verdict, and of a store the items "
       "behind\n"
       "every point. The texts of items come from the task files; of a large store the page has a sample.\n\n"
-      "Example:\n  catenary report demo.h5 -o demo.html\n");
+      "Examples:\n"
+      "  catenary report demo.h5 -o demo.html\n"
+      "  catenary report demo.h5 -o demo.html --figures figures\n");
 }
 
 void add_compare(CLI::App& app, CompareArgs& args) {

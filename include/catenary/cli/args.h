@@ -76,7 +76,8 @@ struct ReportArgs {
   std::filesystem::path source;
   std::optional<std::filesystem::path> models;  // sizes of the models of a folder of results
   analysis::ReportOptions report;
-  std::filesystem::path output;  // the page
+  std::filesystem::path output;                  // the page
+  std::optional<std::filesystem::path> figures;  // folder for figures
 };
 
 /// catenary compare OLD NEW

@@ -14,9 +14,9 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
+#include "catenary/base/short_number.h"
 #include "cli/exit_code.h"
 #include "cli/light/fit_output.h"
-#include "cli/light/short_number.h"
 #include "cli/light/text_table.h"
 #include "cli/light/write_file.h"
 

@@ -11,6 +11,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
+#include "catenary/base/short_number.h"
 #include "catenary/tokenizer/chat_template.h"
 #include "catenary/tokenizer/tokenizer.h"
 #include "catenary/weights/checkpoint.h"
@@ -18,7 +19,6 @@
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/models.h"
-#include "cli/light/short_number.h"
 #include "cli/light/text_table.h"
 
 namespace catenary::cli {

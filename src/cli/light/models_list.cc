@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "catenary/base/error.h"
+#include "catenary/base/short_number.h"
 #include "catenary/spec/catalogue.h"
 #include "catenary/weights/cost.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/models.h"
-#include "cli/light/short_number.h"
 #include "cli/light/text_table.h"
 
 namespace catenary::cli {

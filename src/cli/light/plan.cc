@@ -10,10 +10,10 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
+#include "catenary/base/short_number.h"
 #include "catenary/task/metric.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
-#include "cli/light/short_number.h"
 #include "cli/light/simulate.h"
 #include "cli/light/text_table.h"
 #include "cli/light/workload.h"

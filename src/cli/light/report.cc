@@ -8,6 +8,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/report/figures.h"
 #include "catenary/report/page.h"
 #include "cli/exit_code.h"
 #include "cli/light/write_file.h"
@@ -43,6 +44,13 @@ int report(const ReportArgs& args) {
   if (analysis::is_hdf5(args.source)) study.samples = report::sample_tasks(args.source, kMaxSampleBytes);
   write_file(args.output, report::make_page(study));
   log::info(fmt::format("wrote {}", args.output.string()));
+  if (args.figures) {
+    const auto end = std::ranges::find_if(study.curves, [&](const analysis::CurveReport& report) {
+      return report.ladder.scale != study.curves.front().ladder.scale;
+    });
+    const auto scripts = report::write_figures({study.curves.begin(), end}, *args.figures);
+    log::info(fmt::format("wrote {} figures into {}", scripts.size(), args.figures->string()));
+  }
   return kExitDone;
 }
 

@@ -8,8 +8,8 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
+#include "catenary/base/short_number.h"
 #include "catenary/scheduler/simulation.h"
-#include "cli/light/short_number.h"
 #include "cli/light/text_table.h"
 #include "cli/light/write_file.h"
 

@@ -1,11 +1,11 @@
-#include "cli/light/short_number.h"
+#include "catenary/base/short_number.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <utility>
 
-namespace catenary::cli {
+namespace catenary {
 
 std::string short_number(double value) {
   constexpr std::array<std::pair<double, const char*>, 4> kUnits{{{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "K"}}};
@@ -16,4 +16,4 @@ std::string short_number(double value) {
   return fmt::format("{:.3g}", value);
 }
 
-}  // namespace catenary::cli
+}  // namespace catenary
