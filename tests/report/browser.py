@@ -109,7 +109,10 @@ class Browser:
     def settle(self):
         """Until the page has drawn every chart that is in view."""
         self.run("""new Promise((done) => {
-          const inView = (canvas) => canvas.getBoundingClientRect().top < innerHeight && canvas.offsetParent;
+          const inView = (canvas) => {
+            const box = canvas.getBoundingClientRect();
+            return box.top < innerHeight && box.left < innerWidth - 50 && canvas.offsetParent;
+          };
           const look = () => [...document.querySelectorAll('canvas')].some((canvas) => inView(canvas) && !Chart.getChart(canvas))
             ? setTimeout(look, 20) : requestAnimationFrame(() => setTimeout(() => done(1), 50));
           setTimeout(look, 50);
