@@ -267,6 +267,7 @@ void add_compare(CLI::App& app, CompareArgs& args) {
       ->check(finite_number(0));
   app.add_option("--level", args.options.level, "Chance of a false alarm among all tests; default 0.05")
       ->check(finite_number(1e-12, 0.5));
+  app.add_option("-o,--output", args.output, "Also write an HTML page");
   app.add_flag("--json", args.json, "One JSON object instead of a table");
   app.footer(
       "Compares item by item what both have: McNemar's exact test for accuracy, paired bootstrap for loss, Holm over "

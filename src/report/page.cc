@@ -1,16 +1,13 @@
 #include "catenary/report/page.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <string_view>
 
+#include "report/html.h"
 #include "report/page_files.h"
 
-// The data go into the page as JSON, with names replaced by their positions in lists; page.js is its only reader.
+// The data go into the page as JSON, with names replaced by their positions in lists; study.js is its only reader.
 
 namespace catenary::report {
 namespace {
@@ -18,19 +15,8 @@ namespace {
 using analysis::CurveReport;
 using analysis::Estimate;
 using analysis::Ladder;
-using Json = nlohmann::ordered_json;
 
 constexpr int kCurvePoints = 17;  // of a fitted curve; the page smooths between them
-
-/// A number to the four digits that a chart can show; null where there is none.
-Json number(double value) {
-  return std::isfinite(value) ? Json::parse(fmt::format("{:.4g}", value)) : Json();
-}
-
-Json to_json(const std::optional<Estimate>& estimate) {
-  if (!estimate) return {};
-  return {number(estimate->value), number(estimate->low), number(estimate->high)};
-}
 
 /// The names of a kind in the order of their first use.
 class Names {
@@ -155,31 +141,6 @@ Json sample_json(const TaskSample& sample, Lists& lists) {
   return json;
 }
 
-/// JSON that may stand in a script element: "<" would end it, where it begins "</script".
-std::string to_script_text(const Json& json) {
-  const std::string text = json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
-  std::string safe;
-  for (const char c : text) {
-    if (c == '<')
-      safe += "\\u003c";
-    else
-      safe += c;
-  }
-  return safe;
-}
-
-/// The template with each {{name}} replaced, once: what is put in is not looked at again.
-std::string fill(std::string_view page, const std::map<std::string_view, std::string_view>& texts) {
-  std::string filled;
-  for (std::size_t begin = page.find("{{"); begin != std::string_view::npos; begin = page.find("{{")) {
-    const std::size_t end = page.find("}}", begin);
-    filled += page.substr(0, begin);
-    filled += texts.at(page.substr(begin + 2, end - begin - 2));
-    page.remove_prefix(end + 2);
-  }
-  return filled.append(page);
-}
-
 }  // namespace
 
 std::string make_page(const Study& study) {
@@ -199,10 +160,7 @@ std::string make_page(const Study& study) {
                   {"scales", lists.scales.list()},
                   {"curves", std::move(curves)},
                   {"samples", std::move(samples)}};
-  const std::string text = to_script_text(data);
-  return fill(
-      kPageHtml,
-      {{"css", kPageCss}, {"js", kPageJs}, {"chart", kChartJs}, {"chart_license", kChartLicense}, {"data", text}});
+  return to_html(data, kStudyJs);
 }
 
 }  // namespace catenary::report

@@ -4,7 +4,7 @@
 
 namespace catenary::report {
 
-/// The page's template, style and program (src/report/page/), and the charting library with its licence.
-extern const std::string_view kPageHtml, kPageCss, kPageJs, kChartJs, kChartLicense;
+/// The pages' template, style and programs (src/report/page/), and the charting library with its licence.
+extern const std::string_view kPageHtml, kPageCss, kToolsJs, kStudyJs, kComparisonJs, kChartJs, kChartLicense;
 
 }  // namespace catenary::report

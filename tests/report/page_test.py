@@ -287,5 +287,34 @@ class Texts(PageTest):
         self.assertEqual(self.browser.run(CHARTS)[0][0]["y"], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
 
 
+class Comparison(PageTest):
+    def test_it_shows_what_compare_says_regressions_first(self):
+        for name, drop in (("old", 0), ("new", 30)):
+            rows = [f"{task},m{m},{10 ** (7 + m)},{i},{int(i * 37 % 100 < 60 + 5 * m - (drop if task == '<b>trap' and m == 2 else 0))}"
+                    for task in ("<b>trap", "recall") for m in range(3) for i in range(100)]
+            if name == "new":
+                rows = [row for row in rows if not row.startswith("recall,m0")]
+            (self.folder / f"{name}.csv").write_text("task,model,num_parameters,item,correct\n" + "\n".join(rows) + "\n")
+        page = self.folder / "compare.html"
+        result = subprocess.run([BIN / "catenary", "compare", self.folder / "old.csv", self.folder / "new.csv", "-o", page, "--json"],
+                                capture_output=True, text=True)
+        self.assertEqual(result.returncode, 3)
+        changes = json.loads(result.stdout)["changes"]
+        self.browser.open(page)
+        self.browser.screenshot(SCREENSHOTS / "compare.png")
+        self.assertEqual(self.texts("h1"), ["1 regression, 1 lost"])
+        rows = self.browser.run("[...document.querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))")
+        self.assertEqual([row[:2] for row in rows[:2]], [["lost", "recall"], ["regression", "<b>trap"]])
+        self.assertEqual(rows[1][5:8] + [rows[1][9]], ["100", "0.7000", "0.4000", "0 / 30"])
+        self.assertEqual(len(rows), len(changes) + 1)
+        points = self.browser.run("""Chart.getChart(document.querySelector('canvas')).data.datasets
+            .filter((set) => set.role === 'points').flatMap((set) => set.data.map((point) => [point.x, point.y]))""")
+        self.assertEqual(sorted(points), sorted([round(change["before"], 4), round(change["after"], 4)] for change in changes))
+        self.browser.run("document.querySelector('.controls button').click()")
+        self.assertEqual(self.texts("tbody tr td:first-child"), ["regression"])
+        self.browser.open(page, **PHONE)
+        self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 390)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -84,6 +84,7 @@ struct ReportArgs {
 struct CompareArgs {
   std::filesystem::path before, after;
   analysis::RegressionOptions options;
+  std::optional<std::filesystem::path> output;  // an HTML page
   bool json = false;
 };
 

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "catenary/base/printable.h"
+#include "catenary/report/comparison_page.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/text_table.h"
+#include "cli/light/write_file.h"
 
 namespace catenary::cli {
 namespace {
@@ -84,6 +86,9 @@ int compare(const CompareArgs& args) {
   } else {
     print_table(result);
   }
+  if (args.output)
+    write_file(*args.output, report::make_comparison_page(args.before.filename().string(),
+                                                          args.after.filename().string(), args.options, result));
   const bool is_worse = !result.lost.empty() || std::ranges::any_of(result.changes, &Change::is_regression);
   return is_worse ? kExitWithFailures : kExitDone;
 }
