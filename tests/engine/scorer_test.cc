@@ -85,6 +85,24 @@ TEST_P(Sharing, changes_no_log_likelihood) {
   }
 }
 
+TEST_P(Sharing, and_streaming_changes_no_bit) {
+  const auto requests = random_requests(GetParam());
+  const auto checkpoint = weights::Checkpoint::open(kModels / "demo-72k");
+  for (const spec::DType dtype : {spec::DType::kFloat32, spec::DType::kBFloat16}) {
+    const model::Decoder resident(checkpoint, dtype, at::Device(at::kCPU)),
+        streamed(checkpoint, dtype, at::Device(at::kCPU), model::Placement::kStreamed);
+    for (const BatchOptions& options :
+         {BatchOptions{}, BatchOptions{.max_tokens = 300}, BatchOptions{.share_prefixes = false}}) {
+      Scorer from_memory(resident, options), from_file(streamed, options);
+      const Scores expected = from_memory.score(requests);
+      expect_equal(from_file.score(requests), expected, 0);
+      // bfloat16 has 8 bits: what is far from 0, as random tokens are, is a few thousandths off.
+      Scorer exact(decoder(), options);
+      expect_equal(expected, exact.score(requests), dtype == spec::DType::kFloat32 ? 1e-5 : 0.25);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(RandomTries, Sharing,
                          testing::Values(Shape{"deep", 0, 30, 60, 2, 20, 2}, Shape{"wide", 0, 200, 1, 4, 2, 300},
                                          Shape{"header", 50, 40, 10, 2, 4, 300}, Shape{"one_item", 40, 1, 5, 1, 1, 300},
