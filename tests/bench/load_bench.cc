@@ -2,7 +2,8 @@
 // cache (warm) and from the disk (cold: the pages of the files are dropped before each run).
 //
 //   load_bench CHECKPOINT float32|float16|bfloat16 [RUNS]
-//   load_bench make FOLDER F32|F16|BF16|Q4_0|Q8_0 MEBIBYTES    a Llama of random weights, GGUF for the quantised ones
+//   load_bench make FOLDER F32|F16|BF16|Q4_0|Q8_0 MEBIBYTES [HIDDEN_SIZE]    a Llama of random weights, GGUF for the
+//                                                                            quantised ones
 //
 // The best of RUNS (5) counts, cat and load in turn. OMP_NUM_THREADS says how many threads load.
 #include <ATen/Parallel.h>
@@ -39,9 +40,11 @@ using weights::Encoding;
 
 // ---- making a checkpoint ------------------------------------------------------------------------------------------
 
-weights::ModelConfig config_of_layers(std::int64_t layers) {
-  auto c = weights::llama_config({.hidden_size = 2048, .num_heads = 32, .num_kv_heads = 8, .theta = 1e4, .eps = 1e-5});
-  c.intermediate_size = 5632;
+weights::ModelConfig config_of_layers(std::int64_t layers, std::int64_t hidden_size) {
+  const std::int64_t heads = hidden_size / 64;
+  auto c = weights::llama_config(
+      {.hidden_size = hidden_size, .num_heads = heads, .num_kv_heads = heads / 4, .theta = 1e4, .eps = 1e-5});
+  c.intermediate_size = hidden_size / 4 * 11;
   c.num_layers = layers;
   c.vocab_size = 32000;
   c.max_position_embeddings = 2048;
@@ -69,7 +72,7 @@ std::string random_bytes(Encoding encoding, std::int64_t elements) {
   return bytes;
 }
 
-void make(const fs::path& folder, std::string_view word, std::int64_t mebibytes) {
+void make(const fs::path& folder, std::string_view word, std::int64_t mebibytes, std::int64_t hidden_size) {
   std::optional<Encoding> encoding;
   for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ4_0, Encoding::kQ8_0}) {
     if (to_string(e) == word) encoding = e;
@@ -81,12 +84,12 @@ void make(const fs::path& folder, std::string_view word, std::int64_t mebibytes)
   std::vector<weights::NeededTensor> tensors;
   while (size < mebibytes << 20) {
     ++layers;
-    tensors = needed_tensors(config_of_layers(layers), layers);
+    tensors = needed_tensors(config_of_layers(layers, hidden_size), layers);
     size = 0;
     for (const auto& tensor : tensors) size += bytes_of(num_elements(tensor));
   }
   fs::create_directories(folder);
-  const weights::ModelConfig c = config_of_layers(layers);
+  const weights::ModelConfig c = config_of_layers(layers, hidden_size);
   const bool is_gguf = block.elements > 1;
   std::ofstream out(folder / (is_gguf ? "model.gguf" : "model.safetensors"), std::ios::binary);
   if (is_gguf) {
@@ -95,7 +98,8 @@ void make(const fs::path& folder, std::string_view word, std::int64_t mebibytes)
     builder.string("general.architecture", "llama").uint32("llama.block_count", u32(layers));
     builder.uint32("llama.context_length", 2048).uint32("llama.embedding_length", u32(c.hidden_size));
     builder.uint32("llama.feed_forward_length", u32(c.intermediate_size));
-    builder.uint32("llama.attention.head_count", 32).uint32("llama.attention.head_count_kv", 8);
+    builder.uint32("llama.attention.head_count", u32(c.num_heads));
+    builder.uint32("llama.attention.head_count_kv", u32(c.num_kv_heads));
     builder.float32("llama.attention.layer_norm_rms_epsilon", 1e-5F);
     const std::span<const weights::TensorName> tables[] = {weights::find_gguf_family("llama")->gguf->names,
                                                            weights::kGgufNames};
@@ -111,9 +115,9 @@ void make(const fs::path& folder, std::string_view word, std::int64_t mebibytes)
   } else {
     std::ofstream(folder / "config.json") << fmt::format(
         R"({{"model_type": "llama", "hidden_size": {}, "intermediate_size": {}, "num_hidden_layers": {},)"
-        R"( "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": {}, "max_position_embeddings": 2048,)"
+        R"( "num_attention_heads": {}, "num_key_value_heads": {}, "vocab_size": {}, "max_position_embeddings": 2048,)"
         R"( "rms_norm_eps": 1e-5, "rope_theta": 10000.0}})",
-        c.hidden_size, c.intermediate_size, layers, c.vocab_size);
+        c.hidden_size, c.intermediate_size, layers, c.num_heads, c.num_kv_heads, c.vocab_size);
     std::string header = "{";
     std::int64_t offset = 0;
     for (const auto& tensor : tensors) {
@@ -232,13 +236,14 @@ int main(int argc, char** argv) {
   catenary::model::use_huge_pages();  // as catenary-run does
   const std::vector<std::string> args(argv + 1, argv + argc);
   try {
-    if (args.size() == 4 && args[0] == "make") {
-      make(args[1], args[2], std::stol(args[3]));
+    if ((args.size() == 4 || args.size() == 5) && args[0] == "make") {
+      make(args[1], args[2], std::stol(args[3]), args.size() == 5 ? std::stol(args[4]) : 2048);
     } else if (args.size() == 2 || args.size() == 3) {
       measure(args[0], spec::parse_dtype(args[1]), args.size() == 3 ? std::stoi(args[2]) : 5);
     } else {
       fmt::print(stderr,
-                 "usage: load_bench CHECKPOINT DTYPE [RUNS]\n       load_bench make FOLDER ENCODING MEBIBYTES\n");
+                 "usage: load_bench CHECKPOINT DTYPE [RUNS]\n       load_bench make FOLDER ENCODING MEBIBYTES "
+                 "[HIDDEN_SIZE]\n");
       return 2;
     }
   } catch (const std::exception& e) {
