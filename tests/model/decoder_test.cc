@@ -169,7 +169,7 @@ TEST(Device, words_are_checked_and_a_missing_gpu_is_named) {
   EXPECT_THAT(test::message_of<SpecError>([] { choose_device("cuda", 0); }), HasSubstr("use --device cpu"));
 }
 
-TEST(Device, tests_of_kernels_attention_and_families_run_on_a_gpu_too) {
+TEST(Device, the_tests_named_cuda_run_where_a_gpu_is) {
   if (choose_device("auto", 0).is_cpu()) GTEST_SKIP() << "no GPU";
 }
 
