@@ -59,8 +59,10 @@ Fit fit_on(const ModelCost& model, const DeviceKind& device, const Surroundings&
                             : device.link_bytes_per_second;
     // A ring all-reduce sends 2 (n - 1) / n of the data through each link; two a layer.
     const double exchanged = 2 * model.num_layers * model.hidden_bytes * 2 * (ranks - 1) / ranks;
-    const double seconds_per_token =
-        model.flops_per_token / (ranks * around.efficiency * device.flops) + exchanged / link;
+    const double moved = memory_traffic_bytes(model, {.tokens = around.batch_tokens}, around) / around.batch_tokens;
+    const double seconds_per_token = std::max(model.flops_per_token / (ranks * around.efficiency * device.flops),
+                                              moved / (ranks * device.memory_bytes_per_second)) +
+                                     exchanged / link;
     return {.group_size = share.num_ranks,
             .rate = model.flops_per_token / seconds_per_token,
             .load_seconds = model.file_bytes / ranks / around.load_bytes_per_second};

@@ -36,18 +36,25 @@ TEST(Cost, the_smallest_group_that_holds_the_model_is_taken) {
                             .batch_tokens = 1};
   // Of two ranks: 260 bytes of weights, 3 of keys and values, 20 of hidden states, 20 of the widest layer.
   EXPECT_EQ(memory_bytes(small(), small().shares[1], around), 303);
-  const DeviceKind device{"d", 80, 303 / kUsableMemory + 1, 1, 40};
+  const DeviceKind device{"d", 80, 303 / kUsableMemory + 1, 1e9, 40};
   const Fit fit = fit_on(small(), device, around);
   EXPECT_EQ(fit.group_size, 2);
   EXPECT_EQ(fit.load_seconds, 10);
   // 400 FLOPs on 2 x 40 a second are 5 s. Two layers send 2 x 2/2 x 10 bytes twice: 40 bytes, 1 s.
   EXPECT_DOUBLE_EQ(fit.rate, 400 / 6.0);
-  const DeviceKind smaller{"e", 80, 303 / kUsableMemory - 1, 1, 40};
+  const DeviceKind smaller{"e", 80, 303 / kUsableMemory - 1, 1e9, 40};
   const Fit across = fit_on(small(), smaller, around);
   EXPECT_EQ(across.group_size, 4);
   // 400 on 4 x 40 are 2.5 s; 2 x 3/4 x 10 bytes four times are 60, at the network's 10 a second.
   EXPECT_DOUBLE_EQ(across.rate, 400 / 8.5);
   EXPECT_EQ(fit_on(small(), {"f", 80, 100, 1, 40}, around).group_size, 0);
+}
+
+TEST(Cost, a_slow_memory_bounds_the_rate) {
+  const Surroundings around{.efficiency = 0.5, .load_bytes_per_second = 25, .batch_tokens = 1};
+  // A token moves 500 bytes of weights and twice 2 x 10 + 12: 564, on two ranks of 10 a second 28.2 s, and 1 s is sent.
+  const Fit fit = fit_on(small(), {"d", 80, 303 / kUsableMemory + 1, 10, 40}, around);
+  EXPECT_DOUBLE_EQ(fit.rate, 400 / 29.2);
 }
 
 TEST(Cost, devices_are_known_by_name) {

@@ -66,8 +66,9 @@ double memory_traffic_bytes(const ModelCost& model, const TokenCounts& counts, c
 /// Of a rank: weights, a layer's keys and values and the hidden states of a batch, the widest layer's output.
 double memory_bytes(const ModelCost& model, const ModelCost::Share& share, const Surroundings& around);
 
-/// How the model runs on such devices: the smallest group that holds it, FLOPs a second of that, loading. A group's
-/// ranks exchange their parts of the hidden states twice a layer; that and computing do not overlap. Group size 0 where
+/// How the model runs on such devices: the smallest group that holds it, FLOPs a second of that, loading. A token takes
+/// as long as computing or moving its bytes, whichever is longer (Williams et al. 2009, the roofline). A group's ranks
+/// exchange their parts of the hidden states twice a layer; that and computing do not overlap. Group size 0 where
 /// no group does.
 Fit fit_on(const ModelCost& model, const DeviceKind& device, const Surroundings& around);
 
