@@ -167,14 +167,16 @@ void add_export(CLI::App& app, ExportArgs& args) {
   add_store(app, args.store);
   app.add_option("--format", args.format,
                  "csv: a row an item with its metrics, as `catenary fit` reads it; jsonl: a "
-                 "JSON object an item with all that is stored; default csv")
-      ->check(CLI::IsMember({"csv", "jsonl"}));
-  app.add_option("-o,--output", args.output, "The file to write; default: standard output");
+                 "JSON object an item with all that is stored; lm-eval: the results and samples files of "
+                 "lm-evaluation-harness, in a folder; default csv")
+      ->check(CLI::IsMember({"csv", "jsonl", "lm-eval"}));
+  app.add_option("-o,--output", args.output, "The file or folder to write; default: standard output");
   app.footer(
       "Items that are not done are left out, and counted on standard error.\n\n"
       "Examples:\n"
       "  catenary export demo.h5 -o demo.csv\n"
-      "  catenary export demo.h5 --format jsonl | head -n 3\n");
+      "  catenary export demo.h5 --format jsonl | head -n 3\n"
+      "  catenary export demo.h5 --format lm-eval -o results\n");
 }
 
 void add_merge(CLI::App& app, MergeArgs& args) {
@@ -490,7 +492,8 @@ Command parse_args(int argc, char** argv) {
   CLI::App* run_app = app.add_subcommand("run", "Run a sweep, or go on with one");
   CLI::App* score_app = app.add_subcommand("score", "One model, one task: log-likelihoods to standard output");
   CLI::App* status_app = app.add_subcommand("status", "What of a sweep is done, failed, pending");
-  CLI::App* export_app = app.add_subcommand("export", "A store's items as CSV or JSON lines");
+  CLI::App* export_app =
+      app.add_subcommand("export", "A store's items as CSV, JSON lines or lm-evaluation-harness's files");
   CLI::App* merge_app = app.add_subcommand("merge", "Join the stores of a split study");
   add_export(*export_app, export_args);
   add_merge(*merge_app, merge);

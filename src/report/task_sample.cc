@@ -29,33 +29,6 @@ std::string shortened(const std::string& text) {
   return fmt::format("{} [… {} bytes …] {}", head, rest.size() - head.size(), text.substr(rest.size()));
 }
 
-/// The task as it was scored, or an empty one and why.
-struct FoundTask {
-  std::vector<task::Item> items;
-  std::string note;
-};
-
-/// The store has the spec's text, where paths are relative to a folder that is not known, and the task's whole path:
-/// the folder is what the latter has before the former.
-FoundTask find_task(const store::TaskRow& row, const std::string& spec_text) {
-  const std::string end = "its items are shown without their texts";
-  try {
-    auto spec = spec::parse_sweep_spec(spec_text, "/sweep.json");
-    const auto it = std::ranges::find(spec.tasks, row.name, &spec::TaskSpec::name);
-    if (it == spec.tasks.end()) return {{}, fmt::format("the sweep's spec has no task of this name, so {}", end)};
-    const std::string suffix = it->path.string();
-    if (it->exemplars && row.path.ends_with(suffix))
-      it->exemplars = row.path.substr(0, row.path.size() - suffix.size()) + it->exemplars->string();
-    it->path = row.path;
-    task::Task task = task::read_task(*it);
-    if (task.fingerprint != row.fingerprint)
-      return {{}, fmt::format("{} is not what was scored, so {}", row.path, end)};
-    return {std::move(task.items), ""};
-  } catch (const Error& e) {
-    return {{}, fmt::format("{}; so {}", e.what(), end)};
-  }
-}
-
 /// `count` of `total` positions, evenly spread.
 std::vector<std::size_t> spread(std::size_t count, std::size_t total) {
   std::vector<std::size_t> positions;
@@ -82,6 +55,35 @@ std::size_t mean_item_bytes(const store::TaskRow& row, const std::vector<task::I
 
 }  // namespace
 
+// The store has the spec's text, where paths are relative to a folder that is not known, and the task's whole path: the
+// folder is what the latter has before the former.
+FoundTask find_task(const store::TaskRow& row, const std::string& spec_text) {
+  const std::string end = "the items' texts are left out";
+  FoundTask found;
+  try {
+    auto spec = spec::parse_sweep_spec(spec_text, "/sweep.json");
+    const auto it = std::ranges::find(spec.tasks, row.name, &spec::TaskSpec::name);
+    if (it == spec.tasks.end()) {
+      found.note = fmt::format("the sweep's spec has no task {}: {}", row.name, end);
+      return found;
+    }
+    const std::string suffix = it->path.string();
+    if (it->exemplars && row.path.ends_with(suffix))
+      it->exemplars = row.path.substr(0, row.path.size() - suffix.size()) + it->exemplars->string();
+    it->path = row.path;
+    task::Task task = task::read_task(*it);
+    if (task.fingerprint == row.fingerprint) {
+      found.task = std::move(task);
+      found.conditions = std::move(spec.conditions);
+    } else {
+      found.note = fmt::format("{} is not what was scored: {}", row.path, end);
+    }
+  } catch (const Error& e) {
+    found.note = fmt::format("{}: {}", e.what(), end);
+  }
+  return found;
+}
+
 std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::size_t max_bytes) {
   const store::Reader store(path);
   const store::Layout& layout = store.layout();
@@ -89,11 +91,12 @@ std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::siz
   std::vector<std::vector<std::size_t>> positions;  // by task: which items
   for (std::size_t t = 0; t < layout.tasks.size(); ++t) {
     const store::TaskRow& row = layout.tasks[t];
-    FoundTask found = find_task(row, layout.spec_text);
+    const FoundTask found = find_task(row, layout.spec_text);
+    const std::vector<task::Item> items = found.task ? found.task->items : std::vector<task::Item>();
     std::vector<spec::WorkUnit> units;
     std::ranges::copy_if(layout.units, std::back_inserter(units),
                          [&](const spec::WorkUnit& unit) { return static_cast<std::size_t>(unit.task_index) == t; });
-    const std::size_t affordable = max_bytes / layout.tasks.size() / mean_item_bytes(row, found.items, units);
+    const std::size_t affordable = max_bytes / layout.tasks.size() / mean_item_bytes(row, items, units);
     positions.push_back(spread(std::min(row.items.size(), std::max(affordable, kFewestItems)), row.items.size()));
     TaskSample& sample = samples.emplace_back(TaskSample{.task = row.name,
                                                          .format = row.format,
@@ -105,8 +108,8 @@ std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::siz
       SampledItem& item = sample.items.emplace_back();
       item.item = row.items[i].item;
       item.answer_index = row.items[i].answer_index;
-      if (found.items.empty()) continue;
-      const task::Item& text = found.items[static_cast<std::size_t>(item.item)];
+      if (items.empty()) continue;
+      const task::Item& text = items[static_cast<std::size_t>(item.item)];
       item.prompt = shortened(text.prompt);
       item.other_prompt = shortened(text.other_prompt);
       for (const std::string& one : text.classes) item.classes.push_back(shortened(one));

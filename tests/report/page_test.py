@@ -9,13 +9,13 @@ import tempfile
 import unittest
 
 import browser
+from study import BIN, plain_items, run, write_study
 
 try:
     import h5py
 except ModuleNotFoundError:
     h5py = None
 
-BIN = pathlib.Path(os.environ["CATENARY_BIN"])
 SCREENSHOTS = pathlib.Path(os.environ["CATENARY_SCREENSHOTS"])
 DEMO = pathlib.Path(__file__).resolve().parents[2] / "jobs" / "demo.json"
 PHONE = {"width": 390, "height": 844, "mobile": True}
@@ -29,33 +29,6 @@ CHARTS = """[...document.querySelectorAll('main:not([hidden]) canvas')].map((can
     placed: chart.getDatasetMeta(i).data.filter((point) => point.x >= 0 && point.x <= canvas.clientWidth && point.y >= 0 && point.y <= canvas.clientHeight).length,
   }]);
 })"""
-
-
-def run(*args):
-    result = subprocess.run([str(arg) for arg in args], capture_output=True, text=True, timeout=600)
-    if result.returncode != 0:
-        raise AssertionError(f"{args}: {result.stderr}")
-    return result.stdout
-
-
-def write_study(folder, items, tasks=("negation",), conditions=("zero_shot",), num_models=5, families=("a",)):
-    """The store of a sweep of models that do not exist, in a folder of its own."""
-    folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
-    (folder / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
-    spec = {
-        "name": "study",
-        "models": [{"name": f"{family}-{i}", "path": f"{family}-{i}", "family": family, "training_tokens": 1e10 * (i + 1)}
-                   for family in families for i in range(num_models)],
-        "tasks": [{"name": task, "path": "items.jsonl"} for task in tasks],
-        "conditions": [{"name": condition, "kind": "few_shot", "k": i + 1} for i, condition in enumerate(conditions)],
-    }
-    (folder / "sweep.json").write_text(json.dumps(spec))
-    run(BIN / "synthetic_store", folder / "sweep.json", folder / "study.h5")
-    return folder / "study.h5"
-
-
-def plain_items(n):
-    return [{"prompt": f"Question {i}: which one?", "classes": [" this", " that"], "answer_index": i % 2} for i in range(n)]
 
 
 @unittest.skipUnless(browser.CHROMIUM, "there is no chromium here (Debian: apt-get install chromium)")

@@ -48,7 +48,7 @@ struct StatusArgs {
 /// catenary export STORE.h5
 struct ExportArgs {
   std::filesystem::path store;
-  std::string format = "csv";                   // csv, jsonl
+  std::string format = "csv";                   // csv, jsonl, lm-eval
   std::optional<std::filesystem::path> output;  // default: standard output
 };
 

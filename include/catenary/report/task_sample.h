@@ -3,10 +3,25 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "catenary/spec/sweep_spec.h"
+#include "catenary/store/schema.h"
+#include "catenary/task/task_reader.h"
+
 namespace catenary::report {
+
+/// A store's task with its texts and the spec's conditions, or nothing and why.
+struct FoundTask {
+  std::optional<task::Task> task;
+  std::vector<spec::ConditionSpec> conditions;
+  std::string note;
+};
+
+/// Reads the task's file where the store says it is; nothing if that is gone or is not what was scored.
+FoundTask find_task(const store::TaskRow& row, const std::string& spec_text);
 
 /// One item as a reader sees it.
 struct SampledItem {

@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "catenary/base/error.h"
 #include "catenary/base/log.h"
 #include "catenary/store/reader.h"
 #include "catenary/task/metric.h"
 #include "cli/exit_code.h"
 #include "cli/light/csv.h"
+#include "cli/light/export_lm_eval.h"
 #include "cli/light/json.h"
 #include "cli/light/write_file.h"
 
@@ -76,6 +78,11 @@ std::string json_line(const ExportedItem& item) {
 
 int export_items(const ExportArgs& args) {
   const store::Reader store(args.store);
+  if (args.format == "lm-eval") {
+    if (!args.output) throw SpecError("--format lm-eval: expected -o FOLDER, as it writes several files");
+    export_lm_eval(store, *args.output);
+    return kExitDone;
+  }
   const store::Layout& layout = store.layout();
   const bool is_csv = args.format == "csv";
   std::string lines = is_csv ? kCsvHeading : "";
