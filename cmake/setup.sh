@@ -31,6 +31,7 @@ packages=(build-essential cmake ninja-build ccache pkg-config
   nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libeigen3-dev libceres-dev libfccp-dev
   libpcre2-dev libutf8proc-dev libxxhash-dev libjs-chart.js gnuplot-nox
   libgtest-dev libgmock-dev
+  munge slurm-wlm
   python3 python3-pip python3-h5py python3-pandas)
 # The browser that tests of the page use; where the distribution has none, they are skipped.
 if apt-cache show chromium >/dev/null 2>&1; then packages+=(chromium); fi
