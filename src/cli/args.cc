@@ -90,6 +90,8 @@ void add_run(CLI::App& app, RunArgs& args) {
          "(each "
          "range's values before it counts as done)")
       ->check(CLI::IsMember({"none", "end", "range"}));
+  app.add_option("--leave-out", args.left_out, "Record the unit with this id as failed instead of computing it")
+      ->allow_extra_args(false);
   app.footer(
       "Scores every model x task x condition of the spec. If the store is there already, goes on with it; a spec with\n"
       "more models, tasks or conditions than the store extends it.\n\n"
@@ -101,6 +103,52 @@ void add_run(CLI::App& app, RunArgs& args) {
       "finished and stored, and the exit code is 75. mpirun ends its ranks a second after Ctrl-C; then the ranges in "
       "hand are\n"
       "computed again next time. Nothing stored is lost either way.\n");
+}
+
+void add_supervise(CLI::App& app, SuperviseArgs& args) {
+  app.add_option("RUN", args.run_words, "After --: SWEEP.json -o STORE.h5, and what else `catenary run` takes")
+      ->required();
+  app.add_option("--launcher", args.launcher,
+                 "A word of what starts the ranks; default: --launcher=srun --launcher=--mpi=pmix")
+      ->allow_extra_args(false);
+  app.add_option("--spare", args.num_spare, "Nodes of the job that wait for others to die")->check(whole_number(0));
+  app.add_flag("--requeue", args.requeue,
+               "Put the job back into the queue when it is stopped before the sweep is done");
+  app.add_option("--grace", args.grace_seconds, "Seconds from SIGUSR1 to the time limit, as in #SBATCH --signal")
+      ->check(whole_number(20))
+      ->capture_default_str();
+  app.add_option("--tries", args.max_tries, "Starts in a row without progress after which to give up")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  app.footer(
+      "The one command of a batch script: runs the sweep on the nodes of the job, starts it again when a rank or a "
+      "node\n"
+      "dies, stops it when Slurm asks to. docs/slurm.md has the rules.\n\n"
+      "Example:\n  exec catenary supervise --requeue -- jobs/demo.json -o demo.h5 --threads 1\n");
+}
+
+void add_submit(CLI::App& app, SubmitArgs& args) {
+  app.add_option("SWEEP", args.spec, "The sweep spec (.json)")->required();
+  app.add_option("-o,--output", args.store, "The store (.h5); default: the spec's name, in this folder");
+  app.add_option("--nodes", args.num_nodes, "Nodes to compute on; default: from the plan")->check(whole_number(1));
+  app.add_option("--ranks-per-node", args.ranks_per_node, "Default: one a GPU; without GPUs one for each 8 cores")
+      ->check(whole_number(1));
+  app.add_option("--spare", args.num_spare, "Further nodes that wait for others to die")->check(whole_number(0));
+  app.add_option("--jobs", args.num_jobs, "Jobs that go on with one another; default: as many as are needed")
+      ->check(whole_number(1, 100));
+  app.add_option("--time", args.time,
+                 "Time limit of a job, as Slurm writes it; default: the site's, else the predicted");
+  app.add_option("--partition", args.partition, "Default: the site's, else Slurm's");
+  app.add_option("--account", args.account, "Default: the site's, else Slurm's");
+  add_compute_options(app, args.compute);
+  app.add_flag("--fit", args.fit, "Also submit a job that fits the curves once the sweep has ended");
+  app.add_flag("--dry-run", args.dry_run, "Show the batch script; write and submit nothing");
+  app.footer(
+      "Sizes a job for the sweep, writes its batch script beside the store, and hands it to Slurm. What holds for a\n"
+      "cluster stands in a site file; docs/slurm.md says which.\n\n"
+      "Examples:\n"
+      "  catenary submit jobs/demo.json --dry-run\n"
+      "  catenary submit jobs/demo.json --nodes 4 --spare 1 --time 2:00:00 --account lab --fit\n");
 }
 
 CLI::Option* add_condition(CLI::App& app, spec::ConditionSpec& condition, spec::TaskSpec& task) {
@@ -475,6 +523,8 @@ Command parse_args(int argc, char** argv) {
   app.set_version_flag("--version", std::string("catenary ") + CATENARY_VERSION);
   app.get_formatter()->column_width(28);
   RunArgs run;
+  SuperviseArgs supervise;
+  SubmitArgs submit;
   ScoreArgs score;
   StatusArgs status;
   ExportArgs export_args;
@@ -502,6 +552,10 @@ Command parse_args(int argc, char** argv) {
   add_plan(*plan_app, plan, simulate);
   CLI::App* compare_app = app.add_subcommand("compare", "What changed between two sweeps");
   add_run(*run_app, run);
+  CLI::App* supervise_app =
+      app.add_subcommand("supervise", "Run a sweep inside a Slurm job, through dying ranks and nodes");
+  add_supervise(*supervise_app, supervise);
+  add_submit(*app.add_subcommand("submit", "Hand a sweep to Slurm"), submit);
   add_score(*score_app, score);
   add_status(*status_app, status);
   add_fit(*fit_app, fit);
@@ -550,6 +604,17 @@ Command parse_args(int argc, char** argv) {
   }
   if (run_app->parsed()) return run;
   if (launcher_rank() > 0) return static_cast<int>(kExitDone);  // the other commands are for one process
+  if (supervise_app->parsed()) {
+    std::vector<std::string> words{argv[0], "run"};
+    words.insert(words.end(), supervise.run_words.begin(), supervise.run_words.end());
+    std::vector<char*> run_argv;
+    for (std::string& word : words) run_argv.push_back(word.data());
+    const Command parsed = parse_args(static_cast<int>(run_argv.size()), run_argv.data());
+    if (const int* code = std::get_if<int>(&parsed)) return *code;
+    supervise.run = std::get<RunArgs>(parsed);
+    return supervise;
+  }
+  if (app.got_subcommand("submit")) return submit;
   if (score_app->parsed()) {
     if (score_app->count("--few-shot") > 0) score.condition.few_shot = score.condition.k > 0;
     score.task.name = score.task.path.stem().string();

@@ -199,8 +199,14 @@ class Cluster:
             time.sleep(0.1)
 
     def run(self, *command, **more):
-        """A command's standard output."""
-        return subprocess.run([*map(str, command)], env=self.env, check=True, capture_output=True, text=True, timeout=60, **more).stdout
+        """A command's standard output. Slurm's commands now and then die of SIGPIPE, and are then tried again."""
+        for _ in range(5):
+            result = subprocess.run([*map(str, command)], env=self.env, capture_output=True, text=True, timeout=60, **more)
+            if result.returncode != -signal.SIGPIPE:
+                break
+        if result.returncode != 0:
+            raise RuntimeError(f"{command} ended with {result.returncode}: {result.stderr}")
+        return result.stdout
 
     def nodes_in(self, state):
         result = subprocess.run(["sinfo", "-h", "-N", "-t", state, "-o", "%N"], env=self.env, capture_output=True, text=True)

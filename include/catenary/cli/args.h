@@ -25,8 +25,34 @@ struct ComputeArgs {
 struct RunArgs {
   std::filesystem::path spec;
   std::filesystem::path store;
+  std::vector<std::string> left_out;  // ids of units that are recorded as failed instead of computed
   ComputeArgs compute;
   store::WriterOptions writing;
+};
+
+/// catenary supervise [options] -- SWEEP.json -o STORE.h5 [options of run]
+struct SuperviseArgs {
+  std::vector<std::string> run_words;  // what `catenary run` is given
+  RunArgs run;                         // the same, parsed
+  std::vector<std::string> launcher{"srun", "--mpi=pmix"};
+  int num_spare = 0;        // nodes that wait for others to die
+  bool requeue = false;     // put the job back into the queue when it is stopped
+  int grace_seconds = 120;  // from the signal to the time limit
+  int max_tries = 5;        // starts in a row without progress
+};
+
+/// catenary submit SWEEP.json
+struct SubmitArgs {
+  std::filesystem::path spec;
+  std::optional<std::filesystem::path> store;  // default: the spec's name with .h5, in this folder
+  int num_nodes = 0;                           // 0: from the plan
+  int ranks_per_node = 0;                      // 0: one a GPU, or one for some cores
+  int num_spare = 0;
+  int num_jobs = 0;  // 0: one and one to go on, or as many as the time limit asks for
+  std::optional<std::string> time, partition, account;
+  ComputeArgs compute;
+  bool fit = false;
+  bool dry_run = false;
 };
 
 /// catenary score MODEL TASK.jsonl
@@ -148,9 +174,9 @@ struct TasksImportArgs {
 };
 
 /// The command that was typed, or the exit code of one that ended with parsing (--help, --version, a mistake).
-using Command = std::variant<RunArgs, ScoreArgs, StatusArgs, ExportArgs, MergeArgs, FitArgs, ReportArgs, CompareArgs,
-                             PlanArgs, ModelsInspectArgs, ModelsListArgs, TasksListArgs, TasksGenerateArgs,
-                             TasksShowArgs, TasksImportArgs, int>;
+using Command = std::variant<RunArgs, SuperviseArgs, SubmitArgs, ScoreArgs, StatusArgs, ExportArgs, MergeArgs, FitArgs,
+                             ReportArgs, CompareArgs, PlanArgs, ModelsInspectArgs, ModelsListArgs, TasksListArgs,
+                             TasksGenerateArgs, TasksShowArgs, TasksImportArgs, int>;
 
 /// Parses a command line; prints help and mistakes itself. Under mpirun or srun the first process alone speaks and does
 /// what is not `run`.

@@ -19,6 +19,8 @@
 #include "cli/light/plan.h"
 #include "cli/light/report.h"
 #include "cli/light/status.h"
+#include "cli/light/submit.h"
+#include "cli/light/supervise.h"
 #include "cli/light/tasks.h"
 #include "cli/light/tasks_generate.h"
 #include "cli/light/tasks_list.h"
@@ -39,6 +41,8 @@ struct Dispatch {
   char** argv;
   int operator()(const RunArgs&) const { become_catenary_run(argv); }
   int operator()(const ScoreArgs&) const { become_catenary_run(argv); }
+  int operator()(const SuperviseArgs& args) const { return supervise(args); }
+  int operator()(const SubmitArgs& args) const { return submit(args); }
   int operator()(const StatusArgs& args) const { return status(args); }
   int operator()(const ExportArgs& args) const { return export_items(args); }
   int operator()(const MergeArgs& args) const { return merge(args); }

@@ -40,6 +40,7 @@
 #include "cli/run/progress.h"
 #include "cli/run/stop_signal.h"
 #include "cli/run/threads.h"
+#include "cli/slurm/running_units.h"
 #include "cli/study.h"
 
 namespace catenary::cli {
@@ -304,6 +305,14 @@ class FailureLog {
   std::set<std::int32_t> told_;
 };
 
+void check_left_out(const RunArgs& args, const store::Layout& layout) {
+  for (const std::string& id : args.left_out) {
+    if (std::ranges::none_of(layout.units, [&](const spec::WorkUnit& unit) { return unit.id == id; })) {
+      throw SpecError(fmt::format("--leave-out {}: the sweep has no unit with this id", id));
+    }
+  }
+}
+
 // A rank that computed with other numerics than the rest would make the stored values depend on who computed them.
 store::Numerics agreed_numerics(const Communicator& world, const Study& study, at::Device device, int num_threads) {
   const store::Numerics numerics{.dtype = std::string(to_string(study.spec.dtype)),
@@ -319,6 +328,16 @@ store::Numerics agreed_numerics(const Communicator& world, const Study& study, a
                     all[0], rank, all[rank]));
   }
   return numerics;
+}
+
+// The tasks of a step of srun that has no MPI plugin; 0 for all other processes.
+int num_tasks_without_mpi() {
+  const char* num_tasks = std::getenv("SLURM_STEP_NUM_TASKS");
+  if (num_tasks == nullptr || std::getenv("SLURM_PROCID") == nullptr) return 0;
+  for (const char* rank : {"PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK"}) {
+    if (std::getenv(rank) != nullptr) return 0;
+  }
+  return std::atoi(num_tasks);
 }
 
 int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
@@ -344,6 +363,8 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
   }
   const store::Layout layout = make_layout(*study, *fingerprints, numerics, provenance_of_rank_0(world));
 
+  check_left_out(args, layout);
+
   store::Writer writer = store::Writer::open(world, args.store, layout, args.writing);
   const auto work = make_work(world, *study, pending_units(writer, layout, *study));
   const auto num_pending =
@@ -358,20 +379,32 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
 
   RangeRunner runner(*study, writer, layout, *device,
                      memory_of_rank(args.compute.memory_budget_bytes, *device, &world));
+  RunningUnits running(args.store, world.rank());
   FailureLog failures(layout);
   Progress progress(writer.ranges(), work.units);
   const scheduler::SweepProgress end =
       run_sweep(world, work,
-                {.run = [&](std::size_t i, const scheduler::Group&) { return runner.run(i); },
+                {.run =
+                     [&](std::size_t i, const scheduler::Group&) {
+                       const auto unit_index = static_cast<std::size_t>(writer.ranges()[i].unit_index);
+                       const std::string& unit_id = layout.units[unit_index].id;
+                       if (std::ranges::count(args.left_out, unit_id)) {
+                         throw Error("left out on request (--leave-out); ranks that computed it died");
+                       }
+                       running.set(unit_id);
+                       return runner.run(i);
+                     },
                  .record =
                      [&](std::size_t i, const spec::RangeResult& result) {
                        if (!result.error.empty()) failures.add(writer.ranges()[i].unit_index, result.error);
                        writer.write(i, result);
+                       running.set("");
                      },
                  .prepare = [&](std::size_t i) { runner.prepare(i); },
                  .stop_requested = stop_signal_received,
                  .progress = [&](const scheduler::SweepProgress& now, std::size_t i) { progress.report(now, i); }});
   writer.close();
+  if (world.rank() == 0) RunningUnits::remove(args.store);
   progress.finish(end);
   if (end.stopped) {
     log::info("stopped early; run the same command again to go on");
@@ -388,6 +421,16 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
 }  // namespace
 
 int run(const RunArgs& args) {
+  if (const int num_strangers = num_tasks_without_mpi(); num_strangers > 1) {
+    return guard(
+        [&]() -> int {
+          throw SpecError(
+              fmt::format("srun started {} tasks that do not know of one another; use srun --mpi=pmix, or what "
+                          "`srun --mpi=list` has for this MPI",
+                          num_strangers));
+        },
+        [] { return std::string_view(std::getenv("SLURM_PROCID")) == "0"; });
+  }
   std::optional<parallel::MpiEnvironment> mpi;
   std::optional<Communicator> world;
   bool returned = false;

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace catenary::cli {
+
+/// A child process in a process group of its own, so that signals reach it through us alone. No shell is involved:
+/// arguments arrive as they are. Its standard input is empty, its output and errors come together.
+class Child {
+ public:
+  /// Throws Error if the program cannot be started.
+  explicit Child(const std::vector<std::string>& argv);
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  /// Kills it if it still runs.
+  ~Child();
+
+  /// Waits until there is output, the process has ended, or the time is over, whichever is first; hands on whole lines.
+  /// False once the process has ended and all it wrote was handed on.
+  bool poll(std::chrono::milliseconds timeout, const std::function<void(std::string_view)>& on_line);
+
+  void signal(int number) const;
+
+  /// Once poll returned false: the exit code, or 128 + the number of the signal that ended it.
+  int exit_code() const { return exit_code_; }
+
+ private:
+  void reap();
+  bool read_lines(std::chrono::milliseconds timeout, const std::function<void(std::string_view)>& on_line);
+
+  pid_t pid_ = -1;
+  int output_ = -1;
+  int exit_code_ = -1;
+  bool ended_ = false;
+  std::string line_;
+};
+
+struct CommandResult {
+  int exit_code = 0;  // 127: there is no such program; 124: it took too long
+  std::string output;
+};
+
+/// Runs a command that is soon done. Does not throw for what goes wrong with it.
+CommandResult run_command(const std::vector<std::string>& argv,
+                          std::chrono::seconds timeout = std::chrono::seconds(30));
+
+}  // namespace catenary::cli

@@ -1,0 +1,338 @@
+"""Studies on a private Slurm of four nodes (cluster.py): submitted, stopped, killed, and finished without a person."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import cluster as slurm
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+DEMO = SOURCE / "jobs" / "demo"
+CATENARY = str(pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin")) / "catenary")
+MODELS = sorted((path.name for path in (DEMO / "models").iterdir()),
+                key=lambda name: (DEMO / "models" / name / "model.safetensors").stat().st_size)
+TRIES = int(os.environ.get("CATENARY_SLURM_TRIES", "1"))  # of each kind of death
+
+
+@unittest.skipIf(slurm.why_not(), f"no Slurm here: {slurm.why_not()}")
+class SlurmTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = cls.enterClassContext(slurm.Cluster())
+        cls.references = {}  # by spec: what one process makes of it
+        cls.reference_folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="catenary-test-")))
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catenary-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.store = self.folder / "study.h5"
+        self.addCleanup(self.empty_the_queue)
+        began = time.monotonic()
+        self.addCleanup(lambda: print(f"{time.monotonic() - began:.0f} s", end=" ", flush=True))
+        self.env = dict(self.cluster.env, XDG_CONFIG_HOME=str(self.folder / "config"), OMP_NUM_THREADS="1")
+
+    def empty_the_queue(self):
+        subprocess.run(["scancel", "--me"], env=self.env, check=False)
+        self.cluster.wait(lambda: not self.cluster.run("squeue", "-h"), "the queue does not become empty", 60)
+        for node in slurm.NODES:
+            if node not in self.cluster.daemons:
+                self.cluster.start_node(node)
+        for node in self.cluster.nodes_in("down,drain"):
+            subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], env=self.env, check=False)
+        self.cluster.wait(lambda: self.cluster.nodes_in("idle") == set(slurm.NODES), "the nodes do not come back", 60)
+
+    # ---- studies ---------------------------------------------------------------------------------------------------
+
+    def spec(self, num_tasks=2, name="study", models=MODELS[:2]):
+        """2 tasks and 2 models take a blink; 24 and all 6 take four ranks some seconds."""
+        tasks = [{"name": f"t{i}", "path": str(DEMO / "tasks" / "negation.jsonl"), "limit": 300 - i} for i in range(num_tasks)]
+        path = self.folder / "study.json"
+        path.write_text(json.dumps({
+            "name": name,
+            "models": [{"name": m, "path": str(DEMO / "models" / m), "family": "demo"} for m in models],
+            "tasks": tasks,
+            "conditions": [{"name": "zero_shot", "kind": "zero_shot"}]}))
+        return path
+
+    def long_spec(self):
+        return self.spec(24, models=MODELS)
+
+    def site(self, **settings):
+        folder = pathlib.Path(self.env["XDG_CONFIG_HOME"]) / "catenary"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "site.json").write_text(json.dumps(settings))
+
+    def catenary(self, *args, code=0, **more):
+        result = subprocess.run([CATENARY, *map(str, args)], env=self.env, capture_output=True, text=True, timeout=120, **more)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stdout + result.stderr
+
+    def submit(self, spec, *args, nodes=4, **more):
+        """The ids of the jobs."""
+        out = self.catenary("submit", spec, "-o", self.store, "--nodes", nodes, "--ranks-per-node", 1, "--threads", 1,
+                            "--device", "cpu", *args, **more)
+        return out.rsplit("scancel ", 1)[1].split("\n")[0].split()
+
+    def log(self):
+        path = self.store.with_suffix(".log")
+        return path.read_text() if path.exists() else ""
+
+    def status(self, store=None):
+        result = subprocess.run([CATENARY, "status", store or self.store, "--json"], env=self.env, capture_output=True, text=True)
+        return json.loads(result.stdout) if result.returncode == 0 else None
+
+    def wait_until_some_are_done(self, minimum=300):
+        self.cluster.wait(lambda: (self.status() or {"done": {"items": 0}})["done"]["items"] >= minimum,
+                          "the sweep does not get under way", 120)
+
+    def wait_for_the_study(self, job, code="0:0"):
+        try:
+            self.cluster.wait_for_job(job)
+        except RuntimeError as e:
+            self.fail(f"{e}\n{self.log()}")
+        self.assertEqual(self.cluster.job_fields(job)["ExitCode"], code, self.log())
+
+    def assert_as_computed_by_one_process(self, spec):
+        text = spec.read_text()
+        if text not in self.references:
+            self.references[text] = self.reference_folder / f"{len(self.references)}.h5"
+            self.catenary("run", spec, "-o", self.references[text], "--threads", 1, "--device", "cpu")
+        reference = self.references[text]
+        result = subprocess.run(["h5diff", reference, self.store, "/scores"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertEqual(self.status()["pending"]["items"], 0)
+
+    def ranks(self):
+        """Processes of the sweep: {node: process}."""
+        found = {}
+        for process in self.cluster.processes():
+            folder = pathlib.Path(f"/proc/{process}")
+            try:
+                if (folder / "exe").resolve().name == "catenary-run":
+                    variables = dict(word.split("=", 1) for word in (folder / "environ").read_text().split("\0") if "=" in word)
+                    found[variables["SLURMD_NODENAME"]] = (process, int(variables["SLURM_PROCID"]))
+            except OSError:
+                pass
+        return found
+
+    # ---- a study that nothing happens to ----------------------------------------------------------------------------
+
+    def test_four_nodes_compute_what_one_process_does_and_the_fit_follows(self):
+        spec = self.spec(4, models=MODELS)
+        job, heir, fit = self.submit(spec, "--fit")
+        self.wait_for_the_study(job)
+        self.assertIn("a step of 4 ranks on n1 n2 n3 n4", self.log())
+        self.assert_as_computed_by_one_process(spec)
+        self.cluster.wait_for_job(heir, ["CANCELLED"])  # there is nothing left to go on with
+        self.cluster.wait_for_job(fit, ["COMPLETED"])
+        curves = json.loads((self.folder / "study" / "fit.json").read_text())["curves"]
+        self.assertEqual(len(curves[0]["points"]), 6)
+
+    def test_mpirun_starts_the_ranks_too(self):
+        self.site(launcher=["mpirun"])
+        spec = self.spec()
+        job, _ = self.submit(spec)
+        self.wait_for_the_study(job)
+        self.assertIn("4 ranks on cpu", self.log())
+        self.assert_as_computed_by_one_process(spec)
+
+    # ---- stopped ---------------------------------------------------------------------------------------------------
+
+    def test_the_time_limit_puts_the_job_back_into_the_queue_until_it_is_done(self):
+        began = time.monotonic()
+        self.catenary("run", self.long_spec(), "-o", self.folder / "speed.h5", "--threads", 1, "--device", "cpu")
+        spec = self.spec(max(24, min(250, int(24 * 45 / (time.monotonic() - began)))), models=MODELS)  # 45 s of work
+        self.cluster.run("scancel", *self.submit(spec, nodes=1))
+        # A minute is Slurm's shortest limit, and it looks at the clock every 30 s.
+        job = self.cluster.run("sbatch", "--parsable", "--time=1", "--signal=B:USR1@59", self.store.with_suffix(".sbatch")).strip()
+        self.wait_for_the_study(job)
+        self.assertIn("the job goes back into the queue", self.log())
+        self.assertGreaterEqual(int(self.cluster.job_fields(job)["Restarts"]), 1)
+        self.assertEqual((self.status()["pending"]["items"], self.status()["damaged_ranges"]), (0, 0))
+
+    def test_scontrol_requeue(self):
+        spec = self.long_spec()
+        job, _ = self.submit(spec)
+        self.wait_until_some_are_done()
+        self.cluster.run("scontrol", "requeue", job)
+        self.wait_for_the_study(job)
+        self.assertIn("begun anew by Slurm", self.log())
+        self.assert_as_computed_by_one_process(spec)
+
+    def test_scancel_and_submit_again(self):
+        spec = self.long_spec()
+        jobs = self.submit(spec)
+        self.wait_until_some_are_done()
+        self.cluster.run("scancel", *jobs)
+        self.cluster.wait_for_job(jobs[0], ["CANCELLED"])
+        self.assertGreater(self.status()["pending"]["items"], 0)
+        job, _ = self.submit(spec)
+        self.wait_for_the_study(job)
+        self.assertIn("going on with", self.log())
+        self.assert_as_computed_by_one_process(spec)
+
+    def test_a_chain_where_jobs_may_not_be_requeued(self):
+        self.site(requeue=False)
+        spec = self.long_spec()
+        jobs = self.submit(spec, "--jobs", 3)
+        self.assertEqual(len(jobs), 3)
+        self.wait_until_some_are_done()
+        self.cluster.run("scancel", "--batch", "--signal=USR1", jobs[0])
+        self.wait_for_the_study(jobs[0], "75:0")
+        self.wait_for_the_study(jobs[1])
+        self.cluster.wait_for_job(jobs[2], ["CANCELLED"])
+        self.assert_as_computed_by_one_process(spec)
+
+    # ---- killed ----------------------------------------------------------------------------------------------------
+
+    def survives(self, what, *args, **more):
+        for _ in range(TRIES):
+            for path in self.folder.glob("study.*[!n]"):  # all but the spec
+                path.unlink()
+            spec = self.long_spec()
+            jobs = self.submit(spec, *args, **more)
+            self.wait_until_some_are_done()
+            what(jobs[0])
+            self.cluster.wait(lambda: (self.status() or {"pending": {"items": 1}})["pending"]["items"] == 0,
+                              f"the study is not finished\n{self.log()}", 300)
+            self.cluster.wait(lambda: all(self.cluster.job_state(job) not in ("RUNNING", "COMPLETING", "PENDING") for job in jobs),
+                              f"the jobs do not end\n{self.log()}", 120)
+            self.assert_as_computed_by_one_process(spec)
+            self.empty_the_queue()
+
+    def test_a_killed_rank(self):
+        self.survives(lambda job: os.kill(self.ranks()["n3"][0], signal.SIGKILL))
+        self.assertIn("it is started again", self.log())
+
+    def test_a_killed_slurmd(self):
+        def kill(job):
+            self.cluster.kill("n3")
+            os.kill(self.ranks()["n3"][0], signal.SIGKILL)
+        self.survives(kill)
+        self.assertIn("node n3 is left out", self.log())
+        self.assertIn("a step of 3 ranks on n1 n2 n4", self.log())
+
+    def test_a_node_that_goes_down_is_replaced_by_the_spare_one(self):
+        def down(job):
+            self.cluster.run("scontrol", "update", "nodename=n2", "state=down", "reason=test")
+        self.survives(down, "--spare", 1, nodes=3)
+        self.assertIn("a step of 3 ranks on n1 n2 n3", self.log())
+        self.assertIn("a step of 3 ranks on n1 n3 n4", self.log())
+
+    def test_the_node_of_the_batch_script_goes_down(self):
+        def down(job):
+            self.cluster.run("scontrol", "update", "nodename=n1", "state=down", "reason=test")
+            self.cluster.wait(lambda: self.cluster.job_state(job) not in ("RUNNING", "COMPLETING"), "the job outlives its node", 60)
+            if "n1" in self.cluster.nodes_in("down"):
+                self.cluster.run("scontrol", "update", "nodename=n1", "state=resume")
+        self.survives(down)
+
+    def test_a_unit_that_kills_its_rank_twice_is_left_out(self):
+        spec = self.spec(8, models=[MODELS[0], MODELS[-1]])
+        units, deaths = set(), []  # the first unit that rank 1 is seen with, and who died in it
+        ended = threading.Event()
+
+        def kill_whoever_computes_it():
+            while not ended.is_set():
+                try:
+                    lines = pathlib.Path(f"{self.store}.running").read_text().split("\n")
+                except OSError:
+                    continue
+                if not units and len(lines) > 1 and len(lines[1].strip("\0 ")) == 32:
+                    units.add(lines[1])
+                for process, rank in list(self.ranks().values()) if units & set(lines) else []:
+                    if rank < len(lines) and lines[rank] in units and process not in deaths:
+                        os.kill(process, signal.SIGKILL)
+                        deaths.append(process)
+                        break
+
+        thread = threading.Thread(target=kill_whoever_computes_it)
+        thread.start()
+        try:
+            job = self.submit(spec, "--jobs", 1)[0]
+            self.wait_for_the_study(job, "3:0")
+        finally:
+            ended.set()
+            thread.join()
+        self.assertGreaterEqual(len(deaths), 2, self.log())
+        status = self.status()
+        self.assertEqual((status["done"]["units"], status["failed"]["units"], status["pending"]["units"]), (15, 1, 0))
+        failure = status["failures"][0]
+        self.assertIn(f"died in {failure['model']} x {failure['task']} x zero_shot, for the second time", self.log())
+
+    def test_starts_without_progress_come_to_an_end(self):
+        spec = self.spec()
+        job = self.submit(spec, "--jobs", 1)[0]
+        self.wait_for_the_study(job)
+        self.store.write_bytes(b"this is no store")
+        script = self.store.with_suffix(".sbatch")
+        script.write_text(script.read_text().replace("'--grace=120'", "--tries=2"))
+        job = self.cluster.run("sbatch", "--parsable", script).strip()
+        self.wait_for_the_study(job, "1:0")
+        self.assertIn("gave up: 2 starts in a row got nothing done", self.log())
+        self.assertEqual(self.store.read_bytes(), b"this is no store")
+
+    # ---- what is told ----------------------------------------------------------------------------------------------
+
+    def test_names_paths_and_accounts_are_taken_literally(self):
+        self.folder = self.folder / "a b $(touch evil) `touch evil` 'q' \"qq\" ;#&|<>*%j é"
+        self.folder.mkdir()
+        self.store = self.folder / "my $HOME store;%x.h5"
+        self.site(environment={"CATENARY_TEST": "$(touch evil) 'x' \"y\" ;"}, sbatch=["--comment=$(touch evil) 'x' \"y\" ;#"])
+        name = "n $(touch evil) 'q' \"qq\" ;#é"
+        account = "my lab $(touch evil) 'q' \"qq\" ;#"
+        spec = self.spec(name=name)
+        job, _ = self.submit(spec, "--account", account, cwd=self.folder)
+        shown = self.cluster.run("scontrol", "show", "job", job)
+        self.assertIn(f"JobName={name}\n", shown)
+        self.assertIn(f"Account={account} ", shown)
+        self.assertIn("Comment=$(touch evil) 'x' \"y\" ;#", shown)
+        self.wait_for_the_study(job)
+        self.assert_as_computed_by_one_process(spec)
+        self.assertEqual([path for path in self.folder.parent.rglob("evil*")], [])
+        self.assertIn("done; next", self.log())
+
+    def test_a_dry_run_shows_the_script_and_touches_nothing(self):
+        shown = self.catenary("submit", self.spec(), "-o", self.store, "--dry-run", "--time", "3:00:00", "--partition", "main")
+        self.assertIn("#SBATCH --time=03:00:00", shown)
+        self.assertIn("#SBATCH --partition=main", shown)
+        self.assertIn("#SBATCH --gpus-per-node=2", shown)  # which sinfo tells
+        self.assertIn("#SBATCH --ntasks-per-node=2", shown)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["study.json"])
+
+    def test_what_slurm_refuses_is_told(self):
+        self.assertIn("4 nodes and 1 spare are asked for, and 4 are there", self.catenary(
+            "submit", self.spec(), "-o", self.store, "--nodes", 4, "--spare", 1, code=2))
+        self.assertIn("--ranks-per-node 3: a rank needs a GPU of its own, and a node has 2", self.catenary(
+            "submit", self.spec(), "-o", self.store, "--ranks-per-node", 3, code=2))
+        self.assertIn("sinfo does not tell of the partition \"x\"", self.catenary(
+            "submit", self.spec(), "-o", self.store, "--partition", "x", code=2))
+        self.site(sbatch=["--constraint=no such feature"])
+        self.assertIn("study.sbatch: sbatch: error", self.catenary("submit", self.spec(), "-o", self.store, code=1))
+
+    def test_ranks_that_srun_does_not_introduce_to_one_another_are_refused(self):
+        result = subprocess.run(["srun", "-N2", CATENARY, "run", self.spec(), "-o", self.store], env=self.env, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertEqual(result.stderr.count("srun started 2 tasks that do not know of one another; use srun --mpi=pmix"), 1)
+
+    def test_mistakes_in_the_site_file_are_told_at_once(self):
+        self.site(partitions="main", requeue="yes", modules="x", environment={"a b": "c", "D": 1}, cpus_per_node=0)
+        said = self.catenary("submit", self.spec(), "--dry-run", code=2)
+        for text in ("/partitions: no such setting; there are account", "/requeue: expected true or false, found \"yes\"",
+                     "/modules: expected a list of lines of text", "/environment: expected an object of lines of text",
+                     "/cpus_per_node: expected a whole number of at least 1, found 0"):
+            self.assertIn(text, said)
+
+    def test_supervise_outside_a_job_is_refused(self):
+        self.assertIn("SLURM_JOB_ID is not set", self.catenary("supervise", "--", self.spec(), "-o", self.store, code=2))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
