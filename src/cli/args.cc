@@ -90,6 +90,18 @@ void add_run(CLI::App& app, RunArgs& args) {
          "(each "
          "range's values before it counts as done)")
       ->check(CLI::IsMember({"none", "end", "range"}));
+  app.add_option_function<std::string>(
+      "--part",
+      [&args](const std::string& text) {
+        const std::size_t slash = text.find('/');
+        const auto number = [](std::string word) { return whole_number(1, 10000)(word).empty() ? std::stoi(word) : 0; };
+        args.part_index = number(text.substr(0, slash));
+        args.num_parts = slash == std::string::npos ? 0 : number(text.substr(slash + 1));
+        if (args.part_index < 1 || args.part_index > args.num_parts) {
+          throw CLI::ValidationError("--part", fmt::format("expected a part such as 3/6, found \"{}\"", text));
+        }
+      },
+      "3/6: only the models number 3, 9, 15, ... of the spec; `catenary merge` joins the parts' stores");
   app.add_option("--leave-out", args.left_out, "Record the unit with this id as failed instead of computing it")
       ->allow_extra_args(false);
   app.footer(
@@ -149,6 +161,37 @@ void add_submit(CLI::App& app, SubmitArgs& args) {
       "Examples:\n"
       "  catenary submit jobs/demo.json --dry-run\n"
       "  catenary submit jobs/demo.json --nodes 4 --spare 1 --time 2:00:00 --account lab --fit\n");
+}
+
+void add_nightly(CLI::App& app, NightlyArgs& args) {
+  app.add_option("SWEEP", args.spec,
+                 "The sweep spec; an entry {\"folder\": ...} of its models takes in new checkpoints")
+      ->required();
+  app.add_option("-o,--output", args.folder, "The folder that has a folder for each night")->required();
+  app.add_option("--keep", args.num_kept, "Nights to keep; the last good one always stays; default 30")
+      ->check(whole_number(1));
+  app.add_option("--threshold", args.threshold, "A change for the worse up to this is none; default 0")
+      ->check(finite_number(0));
+  app.add_option("RUN", args.run_words, "After --: what else `catenary run` takes");
+  app.footer(
+      "Runs the sweep into a new store, taking over what earlier nights have computed; fits, writes the page, "
+      "compares\n"
+      "with the last good night, and sums up in summary.txt and summary.json. A night that was stopped is gone on "
+      "with.\n"
+      "Inside a Slurm job the sweep runs under `catenary supervise`. slurm/nightly.sbatch has lines for scrontab and "
+      "cron.\n\n"
+      "Exit code: 0 a good night; 3 something got worse or failed; others as those of `catenary run`.\n\n"
+      "Example:\n  catenary nightly jobs/demo.json -o nights -- --threads 1\n");
+}
+
+void add_doctor(CLI::App& app, DoctorArgs& args) {
+  app.add_option("FOLDER", args.folder, "Where stores will be written; default: this folder");
+  app.add_flag("--json", args.json, "One JSON object instead of lines");
+  app.footer(
+      "Each line is ok, warning or wrong, with what to do. Inside a Slurm job MPI, devices and the store are tried on "
+      "all\n"
+      "of its nodes, outside in one process. Exit code 1 if something is wrong.\n\n"
+      "Examples:\n  catenary doctor /scratch/me\n  salloc -N 2 catenary doctor /scratch/me\n");
 }
 
 CLI::Option* add_condition(CLI::App& app, spec::ConditionSpec& condition, spec::TaskSpec& task) {
@@ -525,6 +568,9 @@ Command parse_args(int argc, char** argv) {
   RunArgs run;
   SuperviseArgs supervise;
   SubmitArgs submit;
+  NightlyArgs nightly;
+  DoctorArgs doctor;
+  ProbeArgs probe;
   ScoreArgs score;
   StatusArgs status;
   ExportArgs export_args;
@@ -556,6 +602,10 @@ Command parse_args(int argc, char** argv) {
       app.add_subcommand("supervise", "Run a sweep inside a Slurm job, through dying ranks and nodes");
   add_supervise(*supervise_app, supervise);
   add_submit(*app.add_subcommand("submit", "Hand a sweep to Slurm"), submit);
+  add_nightly(*app.add_subcommand("nightly", "A sweep every night, and what changed"), nightly);
+  add_doctor(*app.add_subcommand("doctor", "Check this machine"), doctor);
+  CLI::App* probe_app = app.add_subcommand("probe", "")->group("");  // not shown: doctor starts it
+  probe_app->add_option("FOLDER", probe.folder)->required();
   add_score(*score_app, score);
   add_status(*status_app, status);
   add_fit(*fit_app, fit);
@@ -603,6 +653,7 @@ Command parse_args(int argc, char** argv) {
     return end_with(e);
   }
   if (run_app->parsed()) return run;
+  if (probe_app->parsed()) return probe;
   if (launcher_rank() > 0) return static_cast<int>(kExitDone);  // the other commands are for one process
   if (supervise_app->parsed()) {
     std::vector<std::string> words{argv[0], "run"};
@@ -615,6 +666,8 @@ Command parse_args(int argc, char** argv) {
     return supervise;
   }
   if (app.got_subcommand("submit")) return submit;
+  if (app.got_subcommand("nightly")) return nightly;
+  if (app.got_subcommand("doctor")) return doctor;
   if (score_app->parsed()) {
     if (score_app->count("--few-shot") > 0) score.condition.few_shot = score.condition.k > 0;
     score.task.name = score.task.path.stem().string();

@@ -149,6 +149,20 @@ Study read_study(const std::filesystem::path& path) {
   return study;
 }
 
+void keep_part(Study& study, int index, int count) {
+  Study part{.spec = study.spec, .checkpoints = {}, .tasks = std::move(study.tasks)};
+  part.spec.models.clear();
+  for (auto i = static_cast<std::size_t>(index - 1); i < study.checkpoints.size();
+       i += static_cast<std::size_t>(count)) {
+    part.spec.models.push_back(study.spec.models[i]);
+    part.checkpoints.push_back(std::move(study.checkpoints[i]));
+  }
+  if (part.checkpoints.empty()) {
+    throw SpecError(fmt::format("--part {}/{}: the sweep has only {} models", index, count, study.checkpoints.size()));
+  }
+  study = std::move(part);
+}
+
 ModelFingerprint fingerprint_of(const weights::Checkpoint& checkpoint) {
   return {.weights = checkpoint.fingerprint(), .tokenizer = tokenizer::Tokenizer::open(checkpoint).fingerprint()};
 }

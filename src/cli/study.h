@@ -23,6 +23,9 @@ struct Study {
 /// template.
 Study read_study(const std::filesystem::path& path);
 
+/// Leaves the models number index, index + count, … of the spec; index from 1. Throws SpecError if none is left.
+void keep_part(Study& study, int index, int count);
+
 /// What tells a model apart from others.
 struct ModelFingerprint {
   std::string weights;

@@ -325,6 +325,32 @@ std::vector<ModelSpec> read_ladder(ObjectReader& entry, std::set<std::string>& n
   return models;
 }
 
+// Every checkpoint in a folder in place of a model: sub-folders with a config.json, .gguf files; by name.
+std::vector<ModelSpec> read_folder(ObjectReader& entry, std::set<std::string>& names, const std::string& default_family,
+                                   const std::filesystem::path& folder) {
+  const auto path = (folder / entry.get_string("folder")).lexically_normal();
+  const std::string family = checked_name(entry, "family", entry.find_string("family").value_or(default_family));
+  std::vector<ModelSpec> models;
+  std::error_code failed;
+  for (const auto& inside : std::filesystem::directory_iterator(path, failed)) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(inside.path() / "config.json", ignored) && inside.path().extension() != ".gguf")
+      continue;
+    models.push_back({.name = checked_name(entry, "folder", inside.path().filename().string()),
+                      .path = inside.path(),
+                      .family = family,
+                      .pointer = entry.pointer_to("folder")});
+  }
+  if (failed) entry.problem("folder", fmt::format("{}: {}", path.string(), failed.message()));
+  std::ranges::sort(models, {}, &ModelSpec::name);
+  for (const ModelSpec& model : models) {
+    if (!names.insert(model.name).second) {
+      entry.problem("folder", fmt::format("its \"{}\" is in \"models\" already; names must be unique", model.name));
+    }
+  }
+  return models;
+}
+
 constexpr std::string_view kKinds =
     R"("zero_shot", or "few_shot", "instruct" and "cot", joined by "+" where there are several)";
 
@@ -531,10 +557,13 @@ SweepSpec parse_sweep_spec(const std::string& text, const std::filesystem::path&
 
   std::set<std::string> model_names, task_names, condition_names;
   root.each("models", [&](ObjectReader& entry) {
-    if (entry.find("ladder") == nullptr) {
-      spec.models.push_back(read_model(entry, model_names, spec.name, folder));
-    } else {
+    if (entry.find("ladder") != nullptr) {
       for (ModelSpec& model : read_ladder(entry, model_names, folder)) spec.models.push_back(std::move(model));
+    } else if (entry.find("folder") != nullptr) {
+      for (ModelSpec& model : read_folder(entry, model_names, spec.name, folder))
+        spec.models.push_back(std::move(model));
+    } else {
+      spec.models.push_back(read_model(entry, model_names, spec.name, folder));
     }
   });
   root.each("tasks", [&](ObjectReader& entry) {

@@ -15,6 +15,7 @@ import cluster as slurm
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DEMO = SOURCE / "jobs" / "demo"
+SLURM = SOURCE / "slurm"
 CATENARY = str(pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin")) / "catenary")
 MODELS = sorted((path.name for path in (DEMO / "models").iterdir()),
                 key=lambda name: (DEMO / "models" / name / "model.safetensors").stat().st_size)
@@ -278,6 +279,89 @@ class SlurmTest(unittest.TestCase):
         self.wait_for_the_study(job, "1:0")
         self.assertIn("gave up: 2 starts in a row got nothing done", self.log())
         self.assertEqual(self.store.read_bytes(), b"this is no store")
+
+    # ---- arrays and nights -----------------------------------------------------------------------------------------
+
+    def sbatch(self, *args):
+        return self.cluster.run("sbatch", "--parsable", f"--output={self.store.with_suffix('.log')}", *args, cwd=self.folder).strip()
+
+    def test_an_array_of_parts_is_merged_by_a_dependent_job_and_analysed_by_another(self):
+        spec = self.spec(2, models=MODELS)
+        self.cluster.env["CATENARY"] = CATENARY
+        self.addCleanup(self.cluster.env.pop, "CATENARY")
+        parts = self.sbatch("--array=1-3", SLURM / "array.sbatch", spec, "study", "--threads", "1", "--device", "cpu")
+        merge = self.sbatch(f"--dependency=afterok:{parts}", SLURM / "merge.sbatch", "study")
+        analysis = self.sbatch(f"--dependency=afterok:{merge}", SLURM / "analysis.sbatch", "study.h5", "out")
+        self.wait_for_the_study(merge)
+        self.assertEqual(len(list(self.folder.glob("study.part*.h5"))), 3)
+        self.assertEqual(self.status()["done"]["units"], 12)
+        self.wait_for_the_study(analysis)
+        self.assertIn("<html", (self.folder / "out" / "report.html").read_text()[:200])
+        # The parts' models lie in the merged store in another order, so results are compared by name.
+        self.catenary("export", self.store, "-o", self.folder / "merged.csv")
+        self.catenary("run", spec, "-o", self.folder / "one.h5", "--threads", 1, "--device", "cpu")
+        self.catenary("export", self.folder / "one.h5", "-o", self.folder / "one.csv")
+        merged, one = (sorted((self.folder / name).read_text().splitlines()) for name in ("merged.csv", "one.csv"))
+        self.assertEqual(len(one), 1 + 6 * (300 + 299))
+        self.assertEqual(merged, one)
+
+    def night(self, code):
+        """Runs tonight's job; its summary."""
+        script = SLURM / "nightly.sbatch"
+        self.cluster.env["CATENARY"] = CATENARY
+        self.addCleanup(self.cluster.env.pop, "CATENARY", None)
+        time.sleep(1.1)  # a night's name has its second
+        job = self.sbatch("--nodes=2", script, self.folder / "study.json", "-o", self.folder / "nights", "--", "--threads", "1",
+                          "--device", "cpu")
+        self.wait_for_the_study(job, f"{code}:0")
+        night = max((self.folder / "nights").iterdir())
+        self.assertTrue((night / "report.html").exists())
+        self.assertTrue((night / "fit" / "fit.json").exists())
+        self.assertEqual(json.loads((night / "summary.json").read_text())["exit_code"], code)
+        return (night / "summary.txt").read_text()
+
+    def test_a_regression_is_found_the_night_it_comes_and_told_until_it_is_gone(self):
+        checkpoints = self.folder / "checkpoints"
+        checkpoints.mkdir()
+        for name in MODELS[1:4]:
+            shutil.copytree(DEMO / "models" / name, checkpoints / name)
+        (self.folder / "study.json").write_text(json.dumps({
+            "name": "lab", "models": [{"folder": "checkpoints"}],
+            "tasks": [{"name": "recall", "path": str(DEMO / "tasks" / "recall.jsonl")}],
+            "conditions": [{"name": "zero_shot", "kind": "zero_shot"}]}))
+        self.assertIn("the first night", self.night(0))
+        shutil.copytree(DEMO / "models" / MODELS[4], checkpoints / MODELS[4])
+        self.night(0)  # a new checkpoint is no regression
+        self.assertIn("5 of 20 item ranges to do", self.log())  # of 300 items of the new one; the rest was computed before
+        good = checkpoints / MODELS[4] / "model.safetensors"
+        kept = good.read_bytes()
+        shutil.copy(DEMO / "models" / MODELS[0] / "config.json", checkpoints / MODELS[4])
+        shutil.copy(DEMO / "models" / MODELS[0] / "model.safetensors", good)
+        summary = self.night(3)
+        self.assertIn("NOT GOOD", summary)
+        self.assertIn(MODELS[4], summary)
+        shutil.copy(DEMO / "models" / MODELS[4] / "config.json", checkpoints / MODELS[4])
+        good.write_bytes(kept)
+        self.night(0)
+        self.assertIn("0 of 20 item ranges to do", self.log())
+
+    # ---- doctor ----------------------------------------------------------------------------------------------------
+
+    def test_doctor_tries_all_nodes_of_a_job(self):
+        out = self.cluster.run("salloc", "-N3", "--ntasks-per-node=1", "--quiet", CATENARY, "doctor", self.folder, "--json")
+        findings = {finding["what"]: finding for finding in json.loads(out[out.index("{"):])["findings"]}
+        for what, found in (("Slurm", "its controller answers"), ("partition", "4 nodes of 4 cores, 2 GPUs, 4096 MiB"),
+                            ("srun --mpi=pmix", "srun knows it"), ("MPI", "3 ranks on 1 host"), ("store", "written and read by 3 ranks")):
+            self.assertEqual(findings[what]["grade"], "ok", findings[what])
+            self.assertIn(found, findings[what]["found"])
+        self.assertEqual(list(self.folder.glob(".catenary-doctor*")), [])
+
+    def test_doctor_tells_what_is_wrong(self):
+        self.site(partition="nowhere")
+        said = self.catenary("doctor", self.folder / "absent", code=1)
+        self.assertRegex(said, r'wrong +partition +sinfo does not tell of the partition "nowhere".*\n +-> name one')
+        self.assertRegex(said, r"wrong +free space .*absent: No such")
+        self.assertRegex(said, r"wrong +store .*absent")
 
     # ---- what is told ----------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ struct RunArgs {
   std::filesystem::path spec;
   std::filesystem::path store;
   std::vector<std::string> left_out;  // ids of units that are recorded as failed instead of computed
+  int part_index = 1, num_parts = 1;  // a part of the models, for arrays of jobs
   ComputeArgs compute;
   store::WriterOptions writing;
 };
@@ -53,6 +54,26 @@ struct SubmitArgs {
   ComputeArgs compute;
   bool fit = false;
   bool dry_run = false;
+};
+
+/// catenary nightly SWEEP.json -o FOLDER -- [options of run]
+struct NightlyArgs {
+  std::filesystem::path spec;
+  std::filesystem::path folder;
+  int num_kept = 30;
+  double threshold = 0;
+  std::vector<std::string> run_words;
+};
+
+/// catenary doctor [FOLDER]
+struct DoctorArgs {
+  std::filesystem::path folder = ".";  // where stores will be written
+  bool json = false;
+};
+
+/// catenary-run probe FOLDER: what doctor starts on every rank.
+struct ProbeArgs {
+  std::filesystem::path folder;
 };
 
 /// catenary score MODEL TASK.jsonl
@@ -174,9 +195,10 @@ struct TasksImportArgs {
 };
 
 /// The command that was typed, or the exit code of one that ended with parsing (--help, --version, a mistake).
-using Command = std::variant<RunArgs, SuperviseArgs, SubmitArgs, ScoreArgs, StatusArgs, ExportArgs, MergeArgs, FitArgs,
-                             ReportArgs, CompareArgs, PlanArgs, ModelsInspectArgs, ModelsListArgs, TasksListArgs,
-                             TasksGenerateArgs, TasksShowArgs, TasksImportArgs, int>;
+using Command =
+    std::variant<RunArgs, SuperviseArgs, SubmitArgs, NightlyArgs, DoctorArgs, ProbeArgs, ScoreArgs, StatusArgs,
+                 ExportArgs, MergeArgs, FitArgs, ReportArgs, CompareArgs, PlanArgs, ModelsInspectArgs, ModelsListArgs,
+                 TasksListArgs, TasksGenerateArgs, TasksShowArgs, TasksImportArgs, int>;
 
 /// Parses a command line; prints help and mistakes itself. Under mpirun or srun the first process alone speaks and does
 /// what is not `run`.

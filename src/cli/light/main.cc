@@ -12,10 +12,12 @@
 #include "catenary/cli/args.h"
 #include "cli/guard.h"
 #include "cli/light/compare.h"
+#include "cli/light/doctor.h"
 #include "cli/light/export.h"
 #include "cli/light/fit.h"
 #include "cli/light/merge.h"
 #include "cli/light/models.h"
+#include "cli/light/nightly.h"
 #include "cli/light/plan.h"
 #include "cli/light/report.h"
 #include "cli/light/status.h"
@@ -43,6 +45,9 @@ struct Dispatch {
   int operator()(const ScoreArgs&) const { become_catenary_run(argv); }
   int operator()(const SuperviseArgs& args) const { return supervise(args); }
   int operator()(const SubmitArgs& args) const { return submit(args); }
+  int operator()(const NightlyArgs& args) const { return nightly(args); }
+  int operator()(const DoctorArgs& args) const { return doctor(args); }
+  int operator()(const ProbeArgs&) const { become_catenary_run(argv); }
   int operator()(const StatusArgs& args) const { return status(args); }
   int operator()(const ExportArgs& args) const { return export_items(args); }
   int operator()(const MergeArgs& args) const { return merge(args); }

@@ -5,6 +5,7 @@
 #include "catenary/cli/args.h"
 #include "catenary/model/huge_pages.h"
 #include "cli/guard.h"
+#include "cli/run/probe.h"
 #include "cli/run/run.h"
 #include "cli/run/score.h"
 
@@ -16,6 +17,7 @@ struct Dispatch {
   int operator()(const ScoreArgs& args) const {
     return guard([&] { return score(args); });
   }
+  int operator()(const ProbeArgs& args) const { return probe(args.folder); }
   int operator()(int exit_code) const { return exit_code; }
   template <class Other>
   int operator()(const Other&) const {

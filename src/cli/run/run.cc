@@ -348,6 +348,7 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
   store::Numerics numerics;
   parallel::agree(world, [&] {
     study = read_study(args.spec);
+    if (args.num_parts > 1) keep_part(*study, args.part_index, args.num_parts);
     device = model::choose_device(args.compute.device, world.local_rank());
   });
   parallel::agree(world, [&] { num_threads = threads_per_rank(args.compute.num_threads, &world); });

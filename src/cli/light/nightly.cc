@@ -1,0 +1,192 @@
+#include "cli/light/nightly.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catenary/base/error.h"
+#include "catenary/base/log.h"
+#include "cli/exit_code.h"
+#include "cli/light/json.h"
+#include "cli/light/write_file.h"
+#include "cli/slurm/allocation.h"
+#include "cli/slurm/process.h"
+
+namespace catenary::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+volatile std::sig_atomic_t received = 0;
+
+// One night's folder.
+struct Night {
+  fs::path folder;
+  bool ended = false;  // it has a summary
+  bool good = false;
+
+  fs::path store() const { return folder / "study.h5"; }
+  fs::path summary() const { return folder / "summary.json"; }
+};
+
+// In order of time, which is that of their names.
+std::vector<Night> read_nights(const fs::path& folder) {
+  std::vector<Night> nights;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.is_directory()) continue;
+    Night night{.folder = entry.path()};
+    std::ifstream file(night.summary());
+    const Json summary = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+    night.ended = summary.is_object();
+    night.good = night.ended && summary.value("exit_code", 1) == kExitDone;
+    if (night.ended || fs::exists(night.folder / "night")) nights.push_back(night);
+  }
+  std::ranges::sort(nights, {}, &Night::folder);
+  return nights;
+}
+
+// The last night if it was stopped, else a new one.
+Night begin_night(const fs::path& folder, const std::vector<Night>& nights) {
+  if (!nights.empty() && !nights.back().ended) return nights.back();
+  Night night{.folder = folder / fmt::format("{:%Y-%m-%dT%H%M%S}", fmt::gmtime(std::time(nullptr)))};
+  fs::create_directories(night.folder);
+  write_file(night.folder / "night", "");  // tells this folder from what else may lie here
+  return night;
+}
+
+// A command of this program. Its words go to the log; signals are passed on.
+int run_catenary(std::vector<std::string> words, std::string* output = nullptr) {
+  words.insert(words.begin(), fs::read_symlink("/proc/self/exe").string());
+  Child child(words);
+  bool passed_on = false;
+  const auto relay = [&](std::string_view line) {
+    if (output != nullptr) {
+      output->append(line).append("\n");
+    } else {
+      log::info(line);
+    }
+  };
+  while (child.poll(std::chrono::milliseconds(200), relay)) {
+    if (received == 0 || passed_on) continue;
+    child.signal(received);
+    passed_on = true;
+  }
+  return child.exit_code();
+}
+
+Json parse_output(const std::string& command, const std::string& output) {
+  // Warnings stand before the object.
+  const std::size_t begin = output.find("{\n");
+  Json json = Json::parse(begin == std::string::npos ? "" : output.substr(begin), nullptr, false);
+  if (!json.is_object()) throw Error(fmt::format("catenary {}: {}", command, output));
+  return json;
+}
+
+struct Outcome {
+  int code = kExitDone;
+  Json status, comparison;
+  std::string comparison_text;
+};
+
+std::string summary_text(const Night& night, const std::optional<Night>& last_good, const Outcome& outcome) {
+  std::string text =
+      fmt::format("{}: {}\n", night.folder.filename().string(),
+                  outcome.code == kExitDone ? "good" : fmt::format("NOT GOOD (exit code {})", outcome.code));
+  const auto& status = outcome.status;
+  text += fmt::format("items: {} done, {} failed, {} pending\n", status["done"]["items"].dump(),
+                      status["failed"]["items"].dump(), status["pending"]["items"].dump());
+  for (const Json& failure : status["failures"]) {
+    text += fmt::format("failed: {} x {} x {}: {}\n", failure.value("model", ""), failure.value("task", ""),
+                        failure.value("condition", ""), failure.value("error", ""));
+  }
+  if (!last_good) return text + "the first night: there is none to compare with\n";
+  return text + fmt::format("\nagainst {}:\n{}", last_good->folder.filename().string(), outcome.comparison_text);
+}
+
+void remove_old_nights(const fs::path& folder, int num_kept) {
+  const std::vector<Night> nights = read_nights(folder);
+  const auto last_good = std::ranges::find(nights.rbegin(), nights.rend(), true, &Night::good);
+  const auto num_old = std::ssize(nights) - num_kept;
+  for (std::ptrdiff_t i = 0; i < num_old; ++i) {
+    const Night& night = nights[static_cast<std::size_t>(i)];
+    if (last_good == nights.rend() || night.folder != last_good->folder) fs::remove_all(night.folder);
+  }
+}
+
+}  // namespace
+
+int nightly(const NightlyArgs& args) {
+  for (const int number : {SIGUSR1, SIGTERM, SIGINT}) {
+    struct sigaction action {};
+    action.sa_handler = [](int n) { received = n; };
+    ::sigaction(number, &action, nullptr);
+  }
+  fs::create_directories(args.folder);
+  const std::vector<Night> nights = read_nights(args.folder);
+  const Night night = begin_night(args.folder, nights);
+  std::optional<Night> last_good;
+  for (const Night& earlier : nights) {
+    if (earlier.good) last_good = earlier;
+  }
+  log::info(fmt::format("night {}", night.folder.string()));
+
+  std::vector<std::string> sweep{args.spec.string(), "-o", night.store().string()};
+  // Of all nights that have ended, for a bad one computed much, too.
+  for (const Night& earlier : nights) {
+    if (earlier.ended && fs::exists(earlier.store())) sweep.insert(sweep.end(), {"--reuse", earlier.store().string()});
+  }
+  sweep.insert(sweep.end(), args.run_words.begin(), args.run_words.end());
+  const std::vector<std::string> words =
+      Allocation::find() ? std::vector<std::string>{"supervise", "--requeue", "--"} : std::vector<std::string>{"run"};
+  sweep.insert(sweep.begin(), words.begin(), words.end());
+  Outcome outcome;
+  outcome.code = run_catenary(sweep);
+  if (outcome.code != kExitDone && outcome.code != kExitWithFailures) return outcome.code;
+
+  std::string output;
+  const std::string store = night.store().string();
+  run_catenary({"status", store, "--json"}, &output);
+  outcome.status = parse_output("status", output);
+  const int fit_code = run_catenary({"fit", store, "-o", (night.folder / "fit").string()}, &output);
+  const int report_code = run_catenary({"report", store, "-o", (night.folder / "report.html").string()});
+  for (const int code : {fit_code, report_code}) {
+    if (code != kExitDone) outcome.code = code;
+  }
+  if (last_good) {
+    const std::vector<std::string> compare{"compare", last_good->store().string(), store, "--threshold",
+                                           fmt::format("{}", args.threshold)};
+    const int code = run_catenary(compare, &outcome.comparison_text);
+    if (code != kExitDone && outcome.code == kExitDone) outcome.code = code;
+    std::string json_text;
+    std::vector<std::string> compare_json = compare;
+    compare_json.emplace_back("--json");
+    run_catenary(compare_json, &json_text);
+    outcome.comparison = parse_output("compare", json_text);
+  }
+
+  const std::string text = summary_text(night, last_good, outcome);
+  write_file(night.folder / "summary.txt", text);
+  write_file(night.summary(),
+             to_text({{"night", night.folder.filename().string()},
+                      {"exit_code", outcome.code},
+                      {"compared_with", last_good ? Json(last_good->folder.filename().string()) : Json()},
+                      {"done", outcome.status["done"]},
+                      {"failed", outcome.status["failed"]},
+                      {"failures", outcome.status["failures"]},
+                      {"comparison", outcome.comparison}},
+                     2) +
+                 "\n");
+  remove_old_nights(args.folder, args.num_kept);
+  fmt::print("{}", text);
+  return outcome.code;
+}
+
+}  // namespace catenary::cli

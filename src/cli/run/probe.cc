@@ -1,0 +1,134 @@
+#include "cli/run/probe.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+#include "catenary/base/error.h"
+#include "catenary/model/device.h"
+#include "catenary/parallel/communicator.h"
+#include "catenary/parallel/mpi_environment.h"
+#include "catenary/store/reader.h"
+#include "catenary/store/writer.h"
+#include "cli/exit_code.h"
+#include "cli/guard.h"
+#include "cli/run/host.h"
+
+namespace catenary::cli {
+namespace {
+
+using parallel::Communicator;
+
+constexpr std::int64_t kItemsOfRank = spec::kItemsPerRange;
+
+void tell(const Communicator& world, std::string_view what, bool ok, const std::string& found,
+          const std::string& to_do) {
+  if (world.rank() != 0) return;
+  std::puts(nlohmann::json{{"what", what}, {"ok", ok}, {"found", found}, {"to_do", ok ? "" : to_do}}.dump().c_str());
+  std::fflush(stdout);
+}
+
+// A study of one unit with a range for each rank.
+store::Layout layout_for(const Communicator& world) {
+  store::Layout layout{.sweep_name = "doctor", .spec_text = "{}"};
+  layout.models.push_back({.name = "m", .weights_fingerprint = "w", .tokenizer_fingerprint = "t"});
+  layout.conditions.push_back({.name = "zero_shot", .kind = "zero_shot", .definition = "{}"});
+  store::TaskRow task{.name = "t", .format = "classification", .fingerprint = "f"};
+  for (std::int64_t i = 0; i < kItemsOfRank * world.size(); ++i) task.items.push_back({i, 0, {1, 1}});
+  layout.tasks.push_back(task);
+  layout.units.push_back({std::string(32, '0'), 0, 0, 0});
+  layout.numerics = {.dtype = "float32", .device_kind = "none"};
+  return layout;
+}
+
+double value_of(std::int64_t item) {
+  return -0.5 - static_cast<double>(item);
+}
+
+void try_store(const Communicator& world, const std::filesystem::path& folder) {
+  const auto path = folder / world.broadcast(fmt::format(".catenary-doctor-{}-{}.h5", host_name(), ::getpid()));
+  const store::Layout layout = layout_for(world);
+  {
+    store::Writer writer = store::Writer::open(world, path, layout);
+    parallel::agree(world, [&] {
+      const auto index = static_cast<std::size_t>(world.rank());
+      spec::RangeResult result;
+      for (std::int64_t i = 0; i < writer.ranges()[index].num_items; ++i) {
+        const double value = value_of(writer.ranges()[index].first_item + i);
+        result.items.push_back({.log_likelihoods = {value, value}, .num_tokens = {1, 1}, .is_greedy = {0, 0}});
+      }
+      writer.write(index, result);
+    });
+    writer.close();
+  }
+  // Every rank reads what the others have written, as it would on another night.
+  parallel::agree(world, [&] {
+    const store::Reader reader(path);
+    const auto items = reader.read_unit(0);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const double expected = value_of(static_cast<std::int64_t>(i));
+      if (!items[i] || items[i]->log_likelihoods != std::vector<double>{expected, expected}) {
+        throw StoreError(fmt::format("{}: item {}, which rank {} wrote, is not as it was written", path.string(), i,
+                                     static_cast<std::int64_t>(i) / kItemsOfRank));
+      }
+    }
+  });
+  world.barrier();
+  if (world.rank() == 0) std::filesystem::remove(path);
+}
+
+int probe_on_all_ranks(const Communicator& world, const std::filesystem::path& folder) {
+  const auto hosts = world.all_gather(host_name());
+  const std::size_t num_hosts = std::set<std::string>(hosts.begin(), hosts.end()).size();
+  const long long sum = world.sum(world.rank() + 1);
+  const long long expected = static_cast<long long>(world.size()) * (world.size() + 1) / 2;
+  tell(world, "MPI", sum == expected,
+       fmt::format("{} rank{} on {} host{}, threads granted, a sum over all of them is {}", world.size(),
+                   world.size() == 1 ? "" : "s", num_hosts, num_hosts == 1 ? "" : "s",
+                   sum == expected ? "right" : "wrong"),
+       "MPI's messages do not arrive as sent; ask the administrator");
+
+  std::string own;
+  try {
+    own = model::device_kind(model::choose_device("auto", world.local_rank()));
+  } catch (const Error& e) {
+    own = e.what();
+  }
+  const auto devices = world.all_gather(own);
+  const bool alike = std::ranges::all_of(devices, [&](const std::string& device) { return device == devices[0]; });
+  tell(world, "devices", alike,
+       alike ? fmt::format("every rank has {}", own)
+             : fmt::format("rank 0 has {}, another {}", devices[0],
+                           *std::ranges::find_if(devices, [&](const auto& d) { return d != devices[0]; })),
+       "ask for one GPU a rank, or use --device cpu");
+
+  std::string problem;
+  try {
+    try_store(world, folder);
+  } catch (const Error& e) {
+    problem = e.what();
+  }
+  tell(world, "store", problem.empty(),
+       problem.empty() ? fmt::format("written and read by {} rank{} in {}", world.size(), world.size() == 1 ? "" : "s",
+                                     folder.string())
+                       : problem,
+       "name a folder that all nodes share and that can be written");
+  return kExitDone;
+}
+
+}  // namespace
+
+int probe(const std::filesystem::path& folder) {
+  return guard([&] {
+    const parallel::MpiEnvironment mpi;
+    const Communicator world = Communicator::world();
+    return probe_on_all_ranks(world, folder);
+  });
+}
+
+}  // namespace catenary::cli
