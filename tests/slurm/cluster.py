@@ -88,12 +88,47 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
+def processes_of(folder):
+    """All processes of the cluster in this folder: those that have its SLURM_CONF."""
+    mark = f"SLURM_CONF={folder}/slurm.conf\0".encode()
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes() + b"\0" and int(process.name) != os.getpid():
+                found.append(int(process.name))
+        except OSError:
+            pass
+    return found
+
+
+def remove_traces(folder):
+    for process in processes_of(folder):  # steps, and daemons that outlived their parents' SIGTERM
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    shutil.rmtree(folder, ignore_errors=True)
+    for shared_memory in pathlib.Path("/dev/shm").glob(f"{folder.name}-*"):
+        shutil.rmtree(shared_memory, ignore_errors=True)
+
+
+def remove_leftovers():
+    """Of clusters whose test was killed."""
+    for folder in pathlib.Path("/tmp").glob("catenary-slurm-*"):
+        owner = folder / "owner"
+        if folder.stat().st_uid == os.getuid() and owner.exists() and not pathlib.Path("/proc", owner.read_text()).exists():
+            remove_traces(folder)
+
+
 class Cluster:
     """Started by `with Cluster() as cluster`. cluster.env is the environment in which Slurm's commands know it."""
 
     def __enter__(self):
+        remove_leftovers()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that __exit__ is reached
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catenary-slurm-", dir="/tmp"))  # a socket's path is short
         self.folder.chmod(0o755)  # munge asks for it
+        (self.folder / "owner").write_text(str(os.getpid()))
         self.daemons = {}
         self.env = dict(os.environ, SLURM_CONF=str(self.folder / "slurm.conf"), OMPI_ALLOW_RUN_AS_ROOT="1",
                         OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_btl="self,vader,tcp", OMPI_MCA_pml="ob1",
@@ -121,14 +156,7 @@ class Cluster:
         for daemon in ("slurmctld", *NODES, "munged"):
             if daemon in self.daemons:
                 self.kill(daemon, signal.SIGTERM)
-        for process in self.processes():  # steps, and daemons that outlived their parents' SIGTERM
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for node in NODES:
-            shutil.rmtree(self.shared_memory(node), ignore_errors=True)
+        remove_traces(self.folder)
 
     def shared_memory(self, node):
         return pathlib.Path("/dev/shm") / f"{self.folder.name}-{node}"
@@ -179,16 +207,7 @@ class Cluster:
             process.wait()
 
     def processes(self):
-        """All processes of the cluster: those that have its SLURM_CONF."""
-        mark = f"SLURM_CONF={self.folder}/slurm.conf\0".encode()
-        found = []
-        for folder in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (folder / "environ").read_bytes() + b"\0" and int(folder.name) != os.getpid():
-                    found.append(int(folder.name))
-            except OSError:
-                pass
-        return found
+        return processes_of(self.folder)
 
     def wait(self, is_so, problem, seconds=30):
         end = time.monotonic() + seconds
@@ -229,6 +248,5 @@ if __name__ == "__main__":
     reason = why_not()
     if reason:
         sys.exit(reason)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with Cluster() as this:
         sys.exit(subprocess.run(sys.argv[1:] or [os.environ.get("SHELL", "bash")], env=this.env).returncode)
