@@ -248,10 +248,14 @@ void add_score(CLI::App& app, ScoreArgs& args) {
 void add_status(CLI::App& app, StatusArgs& args) {
   add_store(app, args.store);
   app.add_flag("--verify", args.verify, "Also read every result and compare it with its checksum");
-  app.add_flag("--json", args.json, "One JSON object instead of a table, with every unit and run");
+  CLI::Option* watch =
+      app.add_flag("--watch", args.watch,
+                   "Look again every 2 s, where the output is no terminal every minute, until nothing is pending");
+  app.add_flag("--json", args.json, "One JSON object instead of a table, with every unit and run")->excludes(watch);
   app.footer(
       "Works while a sweep writes. With --verify the exit code is 3 if something is damaged; the next `catenary run`\n"
-      "computes it again.\n\nExamples:\n  catenary status demo.h5\n  catenary status demo.h5 --verify\n");
+      "computes it again.\n\nExamples:\n  catenary status demo.h5\n  catenary status demo.h5 --verify\n  catenary "
+      "status demo.h5 --watch\n");
 }
 
 void add_export(CLI::App& app, ExportArgs& args) {

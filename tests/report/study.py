@@ -16,8 +16,9 @@ def run(*args):
     return result.stdout
 
 
-def write_study(folder, items, tasks=("negation",), conditions=("zero_shot",), num_models=5, families=("a",)):
-    """The store of a sweep of models that do not exist, in a folder of its own. Condition i shows i + 1 exemplars."""
+def write_study(folder, items, tasks=("negation",), conditions=("zero_shot",), num_models=5, families=("a",), num_ranges=None):
+    """The store of a sweep of models that do not exist, in a folder of its own. Condition i shows i + 1 exemplars.
+    With `num_ranges` the rest is pending."""
     folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
     (folder / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     spec = {
@@ -28,7 +29,7 @@ def write_study(folder, items, tasks=("negation",), conditions=("zero_shot",), n
         "conditions": [{"name": condition, "kind": "few_shot", "k": i + 1} for i, condition in enumerate(conditions)],
     }
     (folder / "sweep.json").write_text(json.dumps(spec))
-    run(BIN / "synthetic_store", folder / "sweep.json", folder / "study.h5")
+    run(BIN / "synthetic_store", folder / "sweep.json", folder / "study.h5", *([] if num_ranges is None else [num_ranges]))
     return folder / "study.h5"
 
 

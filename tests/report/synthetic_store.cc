@@ -1,6 +1,6 @@
-// synthetic_store SWEEP.json OUT.h5: a store as `catenary run` would write it, of models that do not exist. Tasks are
-// read, their scores are drawn: curves that rise, fall, dip and stay take turns over tasks and conditions. Models of a
-// family have 1e7, 4e7, 1.6e8, … parameters.
+// synthetic_store SWEEP.json OUT.h5 [NUM_RANGES]: a store as `catenary run` would write it, of models that do not
+// exist. Tasks are read, their scores are drawn: curves that rise, fall, dip and stay take turns over tasks and
+// conditions. Models of a family have 1e7, 4e7, 1.6e8, … parameters.
 
 #include <fmt/format.h>
 
@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 #include <map>
 #include <random>
 #include <string>
@@ -64,18 +65,19 @@ double advantage(int shape, double decades, std::int64_t item, std::mt19937_64& 
   return levels[shape] + difficulty + std::normal_distribution<double>(0, 0.5)(random);
 }
 
-void write_store(const std::filesystem::path& spec_path, const std::filesystem::path& path) {
+void write_store(const std::filesystem::path& spec_path, const std::filesystem::path& path, std::size_t num_ranges) {
   const store::Layout layout = make_layout(spec::read_sweep_spec(spec_path));
   const auto world = parallel::Communicator::world();
   auto writer = store::Writer::open(world, path, layout);
   std::mt19937_64 random(1);
   for (std::size_t r = 0; r < writer.ranges().size(); ++r) {
+    if (r == num_ranges) std::_Exit(0);
     const spec::ItemRange& range = writer.ranges()[r];
     const spec::WorkUnit& unit = layout.units[static_cast<std::size_t>(range.unit_index)];
     const store::TaskRow& task = layout.tasks[static_cast<std::size_t>(unit.task_index)];
     const double decades =
         std::log10(static_cast<double>(layout.models[static_cast<std::size_t>(unit.model_index)].num_parameters) / 1e7);
-    spec::RangeResult result{.seconds = 0.01, .num_tokens_fed = 1000};
+    spec::RangeResult result{.seconds = 0.01, .num_tokens_fed = 1000, .flops = 1e9};
     for (std::int64_t i = range.first_item; i < range.first_item + range.num_items; ++i) {
       const store::TaskItemRow& item = task.items[static_cast<std::size_t>(i)];
       const std::size_t n = item.class_num_bytes.size();
@@ -95,8 +97,8 @@ void write_store(const std::filesystem::path& spec_path, const std::filesystem::
 int main(int argc, char** argv) {
   const parallel::MpiEnvironment mpi;
   try {
-    if (argc != 3) throw std::invalid_argument("usage: synthetic_store SWEEP.json OUT.h5");
-    write_store(argv[1], argv[2]);
+    if (argc < 3) throw std::invalid_argument("usage: synthetic_store SWEEP.json OUT.h5 [NUM_RANGES]");
+    write_store(argv[1], argv[2], argc > 3 ? std::stoul(argv[3]) : std::numeric_limits<std::size_t>::max());
     return 0;
   } catch (const std::exception& e) {
     fmt::print(stderr, "{}\n", e.what());

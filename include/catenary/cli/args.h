@@ -89,6 +89,7 @@ struct ScoreArgs {
 struct StatusArgs {
   std::filesystem::path store;
   bool verify = false;
+  bool watch = false;  // again and again until nothing is pending
   bool json = false;
 };
 

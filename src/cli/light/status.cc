@@ -1,22 +1,32 @@
 #include "cli/light/status.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "catenary/base/error.h"
 #include "catenary/base/printable.h"
 #include "catenary/store/reader.h"
+#include "cli/duration_text.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/text_table.h"
 
 namespace catenary::cli {
 namespace {
+
+// Between two looks of --watch.
+constexpr std::chrono::seconds kTerminalPause{2}, kLogPause{60};
 
 struct Count {
   std::int64_t units = 0;
@@ -103,6 +113,39 @@ double flops_per_second(const UnitSummary& sum) {
   return sum.flops / sum.seconds;
 }
 
+/// How fast the last run is, if it has not ended by itself. One that was killed looks the same.
+struct Pace {
+  int num_ranks;
+  double items_per_second, tokens_per_second, flops_per_second, seconds_left;
+};
+
+std::optional<Pace> pace_of(const store::Reader& store, const Summary& summary) {
+  if (store.runs().empty() || summary.pending.items == 0) return std::nullopt;
+  const store::Run& run = store.runs().back();
+  const auto index = static_cast<std::int32_t>(store.runs().size()) - 1;
+  if (std::isfinite(run.finished)) return std::nullopt;
+  double last = 0, items = 0, tokens = 0, flops = 0;
+  for (const store::StoredRange& range : store.ranges()) {
+    if (range.run_index != index || range.state != store::RangeState::kDone) continue;
+    last = std::max(last, range.finished);
+    items += static_cast<double>(range.range.num_items);
+    tokens += static_cast<double>(range.num_tokens_fed);
+    flops += range.flops;
+  }
+  const double seconds = last - run.started;
+  if (items == 0 || seconds <= 0) return std::nullopt;
+  return Pace{run.num_ranks, items / seconds, tokens / seconds, flops / seconds,
+              static_cast<double>(summary.pending.items) * seconds / items};
+}
+
+Json to_json(const std::optional<Pace>& pace) {
+  if (!pace) return {};
+  return {{"items_per_second", pace->items_per_second},
+          {"tokens_per_second", pace->tokens_per_second},
+          {"flops_per_second", pace->flops_per_second},
+          {"seconds_left", pace->seconds_left}};
+}
+
 void print_json(const StatusArgs& args, const store::Reader& store, const Summary& summary) {
   const store::Layout& layout = store.layout();
   const auto count = [](const Count& c) { return Json{{"units", c.units}, {"items", c.items}}; };
@@ -122,6 +165,7 @@ void print_json(const StatusArgs& args, const store::Reader& store, const Summar
             {"device", layout.numerics.device_kind},
             {"threads_per_rank", layout.numerics.threads_per_rank},
             {"created", layout.provenance.created},
+            {"pace", to_json(pace_of(store, summary))},
             {"runs", Json::array()},
             {"damaged", Json::array()},
             {"failures", Json::array()},
@@ -182,6 +226,11 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
                summary.total.num_tokens_fed, summary.total.seconds,
                static_cast<double>(summary.done.items) / summary.total.seconds, flops_per_second(summary.total) / 1e9);
   }
+  if (const auto pace = pace_of(store, summary)) {
+    fmt::print("\nlast run, {} rank{}: {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s; {} left at that pace\n",
+               pace->num_ranks, pace->num_ranks == 1 ? "" : "s", pace->items_per_second, pace->tokens_per_second,
+               pace->flops_per_second / 1e9, duration_text(pace->seconds_left));
+  }
   if (summary.total.num_items_truncated > 0) {
     fmt::print("\n{} items were cut on the left to fit a model's context\n", summary.total.num_items_truncated);
   }
@@ -203,14 +252,21 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
 }  // namespace
 
 int status(const StatusArgs& args) {
-  const store::Reader store(args.store);
-  const Summary summary = summarise(store, args.verify);
-  if (args.json) {
-    print_json(args, store, summary);
-  } else {
-    print_text(args, store, summary);
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  while (true) {
+    const store::Reader store(args.store);
+    const Summary summary = summarise(store, args.verify);
+    if (args.watch && is_terminal) fmt::print("\033[H\033[2J");  // a clean screen
+    if (args.json) {
+      print_json(args, store, summary);
+    } else {
+      print_text(args, store, summary);
+    }
+    if (!args.watch || summary.pending.items == 0) return summary.damaged.empty() ? kExitDone : kExitWithFailures;
+    if (!is_terminal) fmt::print("\n");
+    if (std::fflush(stdout) != 0) throw Error("standard output cannot be written");
+    std::this_thread::sleep_for(is_terminal ? kTerminalPause : kLogPause);
   }
-  return summary.damaged.empty() ? kExitDone : kExitWithFailures;
 }
 
 }  // namespace catenary::cli

@@ -7,16 +7,10 @@
 #include <string>
 
 #include "catenary/base/log.h"
+#include "cli/duration_text.h"
 
 namespace catenary::cli {
 namespace {
-
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<long long>(seconds + 0.5);
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
-}
 
 // Draws the terminal's last line anew. A terminal that is gone is no reason to end a sweep, so nothing is checked.
 void show_line(const std::string& text) {
