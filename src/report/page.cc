@@ -16,7 +16,9 @@ using analysis::CurveReport;
 using analysis::Estimate;
 using analysis::Ladder;
 
-constexpr int kCurvePoints = 17;  // of a fitted curve; the page smooths between them
+// Of a fitted curve, as drawn; a large study makes do with fewer, or the page would be larger than 10 MB.
+constexpr int kCurvePoints = 49, kFewCurvePoints = 17;
+constexpr std::size_t kManyCurves = 1000;
 
 /// The names of a kind in the order of their first use.
 class Names {
@@ -57,14 +59,14 @@ Json flips_json(const Ladder& ladder) {
 
 /// The selected curve and its 95 % interval, at scales from the first point's to the last's, evenly spread on the
 /// logarithmic axis.
-Json fit_json(const CurveReport& report) {
+Json fit_json(const CurveReport& report, int num_points) {
   const analysis::FittedCurve* curve = analysis::select_curve(report.curves);
   const auto& points = report.ladder.points;
   if (curve == nullptr || points.size() < 3) return {};
   const double from = std::log10(points.front().point.scale), to = std::log10(points.back().point.scale);
   Json y = Json::array(), low = Json::array(), high = Json::array();
-  for (int i = 0; i < kCurvePoints; ++i) {
-    const double scale = std::pow(10.0, from + (to - from) * i / (kCurvePoints - 1));
+  for (int i = 0; i < num_points; ++i) {
+    const double scale = std::pow(10.0, from + (to - from) * i / (num_points - 1));
     const Estimate value = analysis::predict(*curve, scale);
     y.push_back(number(value.value));
     low.push_back(number(value.low));
@@ -73,7 +75,7 @@ Json fit_json(const CurveReport& report) {
   return {{"name", analysis::to_string(curve->curve)}, {"y", y}, {"low", low}, {"high", high}};
 }
 
-Json curve_json(const CurveReport& report, Lists& lists) {
+Json curve_json(const CurveReport& report, int num_fit_points, Lists& lists) {
   const Ladder& ladder = report.ladder;
   const std::size_t metric = lists.metrics.index_of(ladder.metric.name);
   if (metric == lists.metric_facts.size())
@@ -104,7 +106,7 @@ Json curve_json(const CurveReport& report, Lists& lists) {
             {"y", y},
             {"error", error},
             {"n", n},
-            {"fit", fit_json(report)},
+            {"fit", fit_json(report, num_fit_points)},
             {"missing", ladder.missing},
             {"notes", ladder.notes}};
   if (ladder.metric.name == "accuracy" && !ladder.values.empty()) json["flips"] = flips_json(ladder);
@@ -146,7 +148,8 @@ Json sample_json(const TaskSample& sample, Lists& lists) {
 std::string make_page(const Study& study) {
   Lists lists;
   Json curves = Json::array(), samples = Json::array();
-  for (const CurveReport& report : study.curves) curves.push_back(curve_json(report, lists));
+  const int num_fit_points = study.curves.size() > kManyCurves ? kFewCurvePoints : kCurvePoints;
+  for (const CurveReport& report : study.curves) curves.push_back(curve_json(report, num_fit_points, lists));
   for (const TaskSample& sample : study.samples) samples.push_back(sample_json(sample, lists));
   const Json data{{"name", study.name},
                   {"source", study.source},

@@ -205,7 +205,7 @@ class Demo(PageTest):
 
 class Texts(PageTest):
     def test_what_looks_like_a_program_shows_as_text(self):
-        evil = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\"'`&lt;<!-- {{js}} \u2028\u0007\x1b[31m\u202e ]]>"
+        evil = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\"'`&lt;<!-- {{program}} \u2028\u0007\x1b[31m\u202e ]]>"
         items = [{"prompt": f"{i} {evil}", "classes": [" " + evil, " <b>bold</b>"], "answer_index": 0} for i in range(20)]
         name = "<img src=x onerror=window.hacked=3> & \"'"
         store = write_study(self.folder, items, tasks=[name], conditions=["<script>window.hacked=4"])
@@ -240,7 +240,7 @@ class Texts(PageTest):
         self.assertEqual({(one["condition"], one["family"]) for one in points},
                          {(condition, family) for condition in ("base", "instruct") for family in ("a", "b", "pooled")})
         self.browser.screenshot(SCREENSHOTS / "families.png")
-        self.browser.run("[...document.querySelectorAll('#task .toggle')].find((button) => button.textContent === 'base · a').click()")
+        self.browser.run("[...document.querySelectorAll('#task .toggle')].find((button) => button.textContent.endsWith('base · a')).click()")
         self.browser.settle()
         self.assertNotIn(("base", "a"), {(one["condition"], one["family"]) for one in self.browser.run(CHARTS)[0]})
 

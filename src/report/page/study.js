@@ -2,6 +2,7 @@
 // of the address after "#", so every view is a link.
 
 const VERDICTS = ['positive', 'inverse', 'u_shaped', 'inverted_u', 'flat', 'inconclusive'];
+const SIGNS = ['●', '■', '▲', '◆', '★', '✖'];  // the markers, in text
 const MARKERS = ['circle', 'rect', 'triangle', 'rectRot', 'star', 'crossRot'];
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 const ITEMS_A_TIME = 30;
@@ -55,10 +56,10 @@ function seriesName(curve) {
 /** The parts of a curve as datasets: its interval band, the curve itself, the points. */
 function datasetsOf(curve, { paint, fill = paint, marker = 'circle', dash = [] }, radius) {
   const line = {
-    pointRadius: 0, pointHitRadius: 0, borderColor: paint, borderWidth: 2, borderDash: dash, order: 2, cubicInterpolationMode: 'monotone',
+    pointRadius: 0, pointHitRadius: 0, borderColor: paint, borderWidth: 2, borderDash: dash, order: 2,
   };
-  const { is_proportion: isProportion } = data.metric_facts[curve.metric];
-  const inside = (y) => (isProportion && y !== null ? Math.min(1, Math.max(0, y)) : y);
+  const isFraction = data.metric_facts[curve.metric].is_proportion;
+  const inside = (y) => (isFraction && y !== null ? Math.min(1, Math.max(0, y)) : y);
   const datasets = [];
   if (curve.fit) {
     const from = curve.x[0], to = curve.x.at(-1);
@@ -280,9 +281,11 @@ function showOverview(state) {
 
 // ---- a task -----------------------------------------------------------------------------------------------------------
 
+const seriesColor = (curve) => 'series' + curve.condition % 7;  // the style's names
+
 /** Conditions differ by colour and marker, families by dash and by full or hollow points. */
 function lookOf(curve) {
-  const series = color('series').split(' '), paint = series[curve.condition % series.length];
+  const paint = color(seriesColor(curve));
   return {
     paint, fill: curve.family === 0 ? paint : color('paper'),
     marker: MARKERS[curve.condition % MARKERS.length], dash: DASHES[curve.family % DASHES.length],
@@ -299,8 +302,9 @@ function showTask(state) {
   const isShown = (curve) => !hidden.has(seriesName(curve));
   const shown = curves.filter((curve) => isShown(curve) && curve.y.length);
   const legend = curves.map((curve) => {
-    const name = seriesName(curve), key = element('span', { class: 'key' });
-    key.style.borderTop = `3px ${curve.family === 0 ? 'solid' : 'dashed'} ${lookOf(curve).paint}`;
+    const name = seriesName(curve), key = element('span', { class: 'key' }, SIGNS[curve.condition % SIGNS.length]);
+    key.style.color = `var(--${seriesColor(curve)})`;  // on paper another one than on a dark screen
+    key.style.textDecorationStyle = curve.family === 0 ? 'solid' : 'dashed';
     const others = [...hidden].filter((one) => one && one !== name);
     return element('button', {
       type: 'button', class: 'toggle', 'aria-pressed': String(isShown(curve)),
@@ -321,7 +325,7 @@ function showTask(state) {
     element('a', { href: address({ ...defaults, metric: state.metric, scale: state.scale, find: state.find, verdict: state.verdict }), class: 'soft' }, '← all tasks'),
     element('h1', {}, visible(state.task)),
     element('div', { class: 'soft' }, words_.join(', ')),
-    element('div', { class: 'controls' }, ...(legend.length > 1 ? legend : [])),
+    element('div', { class: 'legend' }, ...legend),
     shown.length ? large : element('p', { class: 'soft' }, 'Nothing to draw.'),
     element('p', { class: 'soft small', id: 'reading', 'aria-live': 'polite' },
       'Points with 95 % intervals from sampling items; curve chosen by AICc with its 95 % band' +
