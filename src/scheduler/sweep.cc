@@ -55,6 +55,8 @@ struct Report {
   std::int64_t id = 0;  // of the assignment
   std::uint64_t range_index = 0;
   double seconds = 0;
+  std::int64_t num_tokens_fed = 0;
+  double flops = 0;
 };
 
 template <class T>
@@ -124,6 +126,8 @@ class Service {
       ++progress_.num_done;
       ++open.num_computed;
       open.seconds += report.seconds;
+      progress_.num_tokens_fed += report.num_tokens_fed;
+      progress_.flops += report.flops;
     }
     if (report.event == kFailed) ++progress_.num_failed;
     if (report.event == kFailedHere) open.to_retry.push_back(report.range_index);
@@ -264,7 +268,9 @@ class Worker {
       report({.event = kept(range, result, assignment.is_final),
               .id = order.id,
               .range_index = range,
-              .seconds = result.seconds});
+              .seconds = result.seconds,
+              .num_tokens_fed = result.num_tokens_fed,
+              .flops = result.flops});
     }
   }
 

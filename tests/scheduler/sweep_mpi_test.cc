@@ -42,6 +42,7 @@ TEST(Sweep, every_range_is_run_and_recorded_once) {
                                            [](std::size_t i, const Group&) {
                                              spec::RangeResult result;
                                              result.num_tokens_fed = static_cast<std::int64_t>(i);
+                                             result.flops = 0.5 * static_cast<double>(i);
                                              return result;
                                            },
                                        .record =
@@ -60,6 +61,8 @@ TEST(Sweep, every_range_is_run_and_recorded_once) {
   EXPECT_EQ(end.num_failed, 0u);
   EXPECT_FALSE(end.stopped);
   EXPECT_EQ(reports, world.rank() == 0 ? kCount : 0);
+  EXPECT_EQ(end.num_tokens_fed, world.rank() == 0 ? 199 * 100 : 0);
+  EXPECT_EQ(end.flops, world.rank() == 0 ? 199 * 50 : 0);
 }
 
 TEST(Sweep, a_slow_rank_does_not_hold_up_the_others) {

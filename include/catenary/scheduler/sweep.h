@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 #include "catenary/parallel/communicator.h"
@@ -14,7 +15,9 @@ struct SweepProgress {
   std::size_t num_ranges = 0;  // to be computed by this run
   std::size_t num_done = 0;
   std::size_t num_failed = 0;
-  bool stopped = false;  // ended early on request
+  bool stopped = false;             // ended early on request
+  std::int64_t num_tokens_fed = 0;  // of the ranges that are done; on rank 0
+  double flops = 0;                 // the same
 };
 
 /// What a sweep does, as callables, so that it can be tested without a model or a file.

@@ -23,20 +23,26 @@ void show_line(const std::string& text) {
 Progress::Progress(const std::vector<spec::ItemRange>& ranges, const std::vector<scheduler::PendingUnit>& pending)
     : ranges_(ranges), terminal_(::isatty(STDERR_FILENO) == 1) {
   for (const auto& unit : pending) {
-    for (std::size_t i = 0; i < unit.num_ranges; ++i) num_items_ += ranges_[unit.first_range + i].num_items;
+    for (std::size_t i = unit.first_range; i < unit.first_range + unit.num_ranges; ++i) {
+      num_items_ += ranges_[i].num_items;
+      ++num_ranges_left_[ranges_[i].unit_index];
+    }
   }
 }
 
 void Progress::report(const scheduler::SweepProgress& now, std::size_t range_index) {
   num_items_done_ += ranges_[range_index].num_items;
+  if (--num_ranges_left_[ranges_[range_index].unit_index] == 0) ++num_units_done_;
   const auto time = Clock::now();
   if (time - last_shown_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(60000))) return;
   last_shown_ = time;
   const double seconds = std::chrono::duration<double>(time - start_).count();
   const double rate = static_cast<double>(num_items_done_) / seconds;
-  const std::string line = fmt::format("{} of {} items, {:.1f} items/s, {} left{}", num_items_done_, num_items_, rate,
-                                       duration_text(static_cast<double>(num_items_ - num_items_done_) / rate),
-                                       now.num_failed > 0 ? fmt::format(", {} ranges failed", now.num_failed) : "");
+  const std::string line = fmt::format(
+      "{} of {} units, {} of {} items, {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s, {} left{}", num_units_done_,
+      num_ranges_left_.size(), num_items_done_, num_items_, rate, static_cast<double>(now.num_tokens_fed) / seconds,
+      now.flops / seconds / 1e9, duration_text(static_cast<double>(num_items_ - num_items_done_) / rate),
+      now.num_failed > 0 ? fmt::format(", {} range{} failed", now.num_failed, now.num_failed == 1 ? "" : "s") : "");
   if (terminal_) {
     show_line(line);
   } else {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "catenary/scheduler/sweep.h"
@@ -23,6 +24,8 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   const std::vector<spec::ItemRange>& ranges_;
+  std::map<std::int32_t, std::size_t> num_ranges_left_;  // of each unit
+  std::size_t num_units_done_ = 0;
   std::int64_t num_items_ = 0;  // to be scored by this run
   std::int64_t num_items_done_ = 0;
   Clock::time_point start_ = Clock::now();

@@ -315,8 +315,8 @@ function showTask(state) {
     go({ condition: data.conditions[curve.condition], family: data.families[curve.family], model: data.models[curve.models[i]] }, true);
     $('items')?.scrollIntoView({ behavior: 'smooth' });
   };
-  const words_ = [`${curves.length} curve${curves.length === 1 ? '' : 's'}`];
-  if (sample) words_.push(sample.format, `${sample.num_items} items`);
+  const facts = [`${curves.length} curve${curves.length === 1 ? '' : 's'}`];
+  if (sample) facts.push(sample.format, `${sample.num_items} items`);
   const large = plot('large', visible(`${state.metric} of ${state.task} against ${words(state.scale)}; arrow keys go from point to point, Enter shows the items`),
     (canvas) => largeChart(canvas, state, shown, lookOf, ({ datasetIndex, index }) =>
       choose(charts.get(canvas).data.datasets[datasetIndex].curve, index)));
@@ -324,7 +324,7 @@ function showTask(state) {
   put(main,
     element('a', { href: address({ ...defaults, metric: state.metric, scale: state.scale, find: state.find, verdict: state.verdict }), class: 'soft' }, '← all tasks'),
     element('h1', {}, visible(state.task)),
-    element('div', { class: 'soft' }, words_.join(', ')),
+    element('div', { class: 'soft' }, facts.join(', ')),
     element('div', { class: 'legend' }, ...legend),
     shown.length ? large : element('p', { class: 'soft' }, 'Nothing to draw.'),
     element('p', { class: 'soft small', id: 'reading', 'aria-live': 'polite' },
