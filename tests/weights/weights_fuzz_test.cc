@@ -3,10 +3,12 @@
 // CATENARY_FUZZ_SEED with which seed. To be run with -DCATENARY_SANITIZE=address and =undefined.
 //
 // Damage is done where a reader decides: to single fields of a header (counts, lengths, types, shapes, offsets), to
-// whole entries (left out, twice, exchanged, renamed), to the values of a config, to raw bytes, and to the length.
+// whole entries (left out, twice, exchanged, renamed), to the values of a config, to raw bytes, and to the length. Of
+// models in several files also to the files (missing, exchanged, another model's) and to what names and counts them.
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -87,6 +89,42 @@ class WeightsFuzz : public testing::Test {
     return bytes;
   }
 
+  using Files = std::map<std::string, std::string>;  // bytes by name
+
+  /// A folder that holds these files alone.
+  fs::path write_all(const Files& files) {
+    const fs::path folder = folder_.path() / "model";
+    fs::remove_all(folder);
+    fs::create_directory(folder);
+    for (const auto& [name, bytes] : files) folder_.write("model/" + name, bytes);
+    return folder;
+  }
+
+  /// Takes a file away, or puts another in its place: one of these or, at times, `foreign`.
+  void exchange_files(Files& files, const std::string& foreign) {
+    const auto any = [&] { return std::next(files.begin(), static_cast<std::ptrdiff_t>(below(files.size()))); };
+    const auto file = any(), other = any();
+    switch (below(4)) {
+      case 0:
+        files.erase(file);
+        break;
+      case 1:
+        file->second = other->second;
+        break;
+      case 2:
+        std::swap(file->second, other->second);
+        break;
+      default:
+        file->second = foreign;
+    }
+  }
+
+  static std::size_t num_bytes(const Files& files) {
+    std::size_t sum = 0;
+    for (const auto& [name, bytes] : files) sum += bytes.size();
+    return sum;
+  }
+
   /// Opens and reads all of it. `num_bytes` is the size of its files.
   void try_checkpoint(const fs::path& path, std::size_t num_bytes) {
     const test::AllocationWatch watch;
@@ -98,6 +136,8 @@ class WeightsFuzz : public testing::Test {
         checkpoint.read_float32(tensor, floats);
       }
       EXPECT_FALSE(checkpoint.fingerprint().empty());
+      const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
+      for (const fs::path& file : checkpoint.files()) EXPECT_EQ(file.parent_path(), folder);
       ++num_loaded_;
     } catch (const DataError& e) {
       EXPECT_GT(std::string_view(e.what()).size(), path.string().size());
@@ -121,14 +161,26 @@ class WeightsFuzz : public testing::Test {
 // ---- safetensors --------------------------------------------------------------------------------------------------
 
 struct Safetensors {
-  json header;
+  json header = json::object();
   std::string data;
 
+  Safetensors() = default;
   explicit Safetensors(const std::string& bytes) {
     std::uint64_t size = 0;
     std::memcpy(&size, bytes.data(), sizeof size);
     header = json::parse(bytes.substr(sizeof size, size));
     data = bytes.substr(sizeof size + size);
+  }
+
+  std::string bytes() const { return safetensors_bytes(header.dump(), data); }
+
+  /// Appends a tensor of `other`.
+  void add(const std::string& name, const Safetensors& other) {
+    json entry = other.header[name];
+    const std::size_t begin = entry["data_offsets"][0], end = entry["data_offsets"][1];
+    entry["data_offsets"] = {data.size(), data.size() + end - begin};
+    header[name] = entry;
+    data.append(other.data, begin, end - begin);
   }
 };
 
@@ -150,22 +202,20 @@ class SafetensorsFuzz : public WeightsFuzz {
     return Bytes().number(size).raw(text).raw(file.data).str();
   }
 
- private:
-  json& any_entry(json& header) {
-    auto entry = header.begin();
-    std::advance(entry, static_cast<std::ptrdiff_t>(below(header.size())));
-    return *entry;
+  // JSON of every kind.
+  static inline const std::vector<json> kOdd{nullptr,       true,           -1,         1.5,      1e308, "", "F32",
+                                             json::array(), json::object(), {{"a", 1}}, {1, 2, 3}};
+
+  json::iterator any_entry(json& object) {
+    return std::next(object.begin(), static_cast<std::ptrdiff_t>(below(object.size())));
   }
 
   void damage_entry(json& header) {
     if (header.empty()) return;
-    auto at = header.begin();
-    std::advance(at, static_cast<std::ptrdiff_t>(below(header.size())));
+    const auto at = any_entry(header);
     json& entry = *at;
     const bool is_tensor = entry.is_object() && entry.contains("shape") && entry["shape"].is_array() &&
                            entry.contains("data_offsets") && entry["data_offsets"].is_array();
-    static const std::vector<json> kOdd{nullptr,       true,           -1,         1.5,      1e308, "", "F32",
-                                        json::array(), json::object(), {{"a", 1}}, {1, 2, 3}};
     switch (is_tensor ? below(9) : below(3)) {
       case 0:
         header.erase(at);
@@ -201,7 +251,8 @@ class SafetensorsFuzz : public WeightsFuzz {
         break;
       }
       default:
-        if (json& other = any_entry(header); other.is_object()) std::swap(entry["data_offsets"], other["data_offsets"]);
+        if (json& other = *any_entry(header); other.is_object())
+          std::swap(entry["data_offsets"], other["data_offsets"]);
     }
   }
 
@@ -249,6 +300,129 @@ TEST_F(SafetensorsFuzz, is_read_or_refused) {
     const std::string damaged = damage(bytes);
     folder_.write("model.safetensors", damaged);
     try_checkpoint(folder_.path(), damaged.size() + fs::file_size(folder_.path() / "config.json"));
+  }
+}
+
+// ---- safetensors in shards ----------------------------------------------------------------------------------------
+
+class ShardsFuzz : public SafetensorsFuzz {
+ protected:
+  static constexpr const char* kIndex = "model.safetensors.index.json";
+  static constexpr const char* kNames[] = {"model-00001-of-00003.safetensors", "model-00002-of-00003.safetensors",
+                                           "model-00003-of-00003.safetensors"};
+
+  /// The model with its tensors spread over three shards, as transformers writes them.
+  Files shards_of(const fs::path& model) {
+    const Safetensors whole(read_file(model / "model.safetensors"));
+    std::map<std::string, Safetensors> shards;
+    json map;
+    for (const auto& [name, entry] : whole.header.items()) {
+      if (name == "__metadata__") continue;
+      const std::string shard = map.size() < 3 ? kNames[map.size()] : one_of(kNames);
+      shards[shard].add(name, whole);
+      map[name] = shard;
+    }
+    Files files;
+    for (const auto& [name, shard] : shards) files[name] = shard.bytes();
+    files[kIndex] = json{{"metadata", {{"total_size", whole.data.size()}}}, {"weight_map", map}}.dump();
+    files["config.json"] = read_file(model / "config.json");
+    return files;
+  }
+
+  void damage_files(Files& files, const Files& other_model) {
+    switch (below(4)) {
+      case 0: {
+        std::string& shard = files[one_of(kNames)];
+        shard = damage(shard);
+        break;
+      }
+      case 1:
+        exchange_files(files, other_model.at(one_of(kNames)));
+        break;
+      case 2:
+        put_tensor_elsewhere(files);
+        break;
+      default:
+        files[kIndex] = damage_index(files[kIndex]);
+    }
+  }
+
+ private:
+  /// Into another shard too, or there only; the index may or may not say so.
+  void put_tensor_elsewhere(Files& files) {
+    const std::string from = one_of(kNames), to = one_of(kNames);
+    Safetensors source(files[from]), target(files[to]), left;
+    const std::string moved = any_entry(source.header).key();
+    for (const auto& [name, entry] : source.header.items()) {
+      if (name != moved) left.add(name, source);
+    }
+    if (below(2) == 0) files[from] = left.bytes();
+    target.add(moved, source);
+    files[to] = target.bytes();
+    if (below(2) == 0) {
+      json index = json::parse(files[kIndex]);
+      index["weight_map"][moved] = to;
+      files[kIndex] = index.dump();
+    }
+  }
+
+  std::string damage_index(const std::string& good) {
+    json index = json::parse(good);
+    json& map = index["weight_map"];
+    for (std::size_t i = 1 + below(3); i > 0 && !map.empty(); --i) {
+      const auto entry = any_entry(map);
+      switch (below(7)) {
+        case 0:
+          map.erase(entry);
+          break;
+        case 1:
+          *entry = one_of(kOdd);
+          break;
+        case 2:
+          *entry = one_of(kNames);
+          break;
+        case 3: {  // where the first shard is or could be, but not as a file of this folder
+          const std::string outside = outside_name();
+          for (json& shard : map) {
+            if (shard == kNames[0]) shard = outside;
+          }
+          break;
+        }
+        case 4:
+          *entry = one_of(std::array{"model.safetensors", kIndex, "config.json", "", ".", "..", ".safetensors",
+                                     "model-00004-of-00003.safetensors", "\n.safetensors"});
+          break;
+        case 5:
+          map[one_of(std::array{"", "lm_head.weight", "model.norm.weight", "a/b~c", "\033[2J"})] = json(*entry);
+          break;
+        default:
+          index[one_of(std::array{"metadata", "weight_map"})] = one_of(kOdd);
+          return index.dump();
+      }
+    }
+    std::string text = index.dump();
+    if (below(6) == 0) damage_text(text);
+    return below(6) == 0 ? damage_bytes(text, text.size()) : text;
+  }
+
+  std::string outside_name() {
+    const fs::path outside = folder_.path() / kNames[0];
+    return one_of(std::array<std::string, 4>{std::string("../") + kNames[0], outside.string(),
+                                             std::string("../model/") + kNames[0], std::string("./") + kNames[0]});
+  }
+};
+
+TEST_F(ShardsFuzz, are_read_or_refused) {
+  std::vector<Files> good;
+  for (const fs::path& model : models_with("model.safetensors")) {
+    good.push_back(shards_of(model));
+    ASSERT_NO_THROW(Checkpoint::open(write_all(good.back()))) << model;
+  }
+  for (unsigned i = 0; i < num_cases_ && !HasFatalFailure(); ++i) {
+    Files files = one_of(good);
+    folder_.write(kNames[0], files[kNames[0]]);
+    damage_files(files, one_of(good));
+    try_checkpoint(write_all(files), num_bytes(files));
   }
 }
 
@@ -321,7 +495,7 @@ class GgufFuzz : public WeightsFuzz {
       std::memcpy(&count, bytes.data() + field.at, field.size);
       if (below(8) != 0) write(field, count + static_cast<std::uint64_t>(change));
     };
-    const bool tensors = below(2) == 0;
+    const bool tensors = below(2) == 0 && !map.tensors.empty();
     const auto& entries = tensors ? map.tensors : map.pairs;
     const GgufMap::Field count = map.fields[tensors ? 1 : 2];
     const auto [begin, end] = one_of(entries);
@@ -366,6 +540,114 @@ TEST_F(GgufFuzz, is_read_or_refused) {
     const std::size_t chosen = below(good.size());
     const std::string damaged = damage(good[chosen], maps[chosen]);
     try_checkpoint(folder_.write("model.gguf", damaged), damaged.size());
+  }
+}
+
+// ---- GGUF in parts ------------------------------------------------------------------------------------------------
+
+/// A GGUF file taken apart: metadata, and tensors with their bytes.
+struct Gguf {
+  GgufBuilder metadata;
+  std::vector<std::pair<GgufBuilder::Tensor, std::string>> tensors;
+
+  explicit Gguf(const fs::path& path) {
+    const std::string bytes = read_file(path);
+    const GgufMap map(bytes);
+    for (const auto& [begin, end] : map.pairs) {
+      const std::size_t value = begin + 8 + number<std::uint64_t>(bytes, begin);
+      metadata.values.emplace_back(bytes.substr(begin + 8, value - begin - 8), bytes.substr(value, end - value));
+    }
+    const GgufFile file(path);
+    for (std::size_t i = 0; i < map.tensors.size(); ++i) {
+      const TensorInfo& tensor = file.tensors()[i];
+      GgufBuilder::Tensor entry{.name = tensor.name,
+                                .dimensions = {tensor.shape.rbegin(), tensor.shape.rend()},
+                                .type = number<std::uint32_t>(bytes, map.tensors[i].second - 12)};
+      tensors.emplace_back(entry, std::string(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()));
+    }
+  }
+
+ private:
+  template <class T>
+  static T number(const std::string& bytes, std::size_t at) {
+    T value;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    return value;
+  }
+};
+
+class SplitGgufFuzz : public GgufFuzz {
+ protected:
+  static constexpr const char* kNames[] = {"m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"};
+
+  /// As llama-gguf-split writes them, with its types of numbers; a `damaged` one has other numbers than it should, or
+  /// tensors that are in no part or in two.
+  Files parts_of(const Gguf& model, bool damaged) {
+    const std::size_t odd_tensor = damaged && below(2) == 0 ? below(model.tensors.size()) : model.tensors.size();
+    const std::size_t odd_part = damaged && odd_tensor == model.tensors.size() ? below(3) : 3;
+    Files files;
+    for (std::size_t part = 0; part < 3; ++part) {
+      GgufBuilder builder = part == 0 ? model.metadata : GgufBuilder();
+      for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+        const auto& [tensor, bytes] = model.tensors[i];
+        const std::size_t home = i * 3 / model.tensors.size();
+        if (i == odd_tensor ? below(2) == 0 : part == home) {
+          builder.tensor(tensor.name, tensor.dimensions, tensor.type, bytes);
+        }
+      }
+      const std::size_t odd_key = part == odd_part ? below(3) : 3;
+      add_number<std::uint16_t>(builder, "split.no", 2, part, odd_key == 0);
+      add_number<std::uint16_t>(builder, "split.count", 2, 3, odd_key == 1);
+      add_number<std::int32_t>(builder, "split.tensors.count", 5, model.tensors.size(), odd_key == 2);
+      files[kNames[part]] = builder.build();
+    }
+    return files;
+  }
+
+  void damage_files(Files& files, const Files& other_model) {
+    if (below(2) == 0) {
+      exchange_files(files, other_model.at(one_of(kNames)));
+    } else {
+      std::string& part = files[one_of(kNames)];
+      part = damage(part, GgufMap(part));
+    }
+  }
+
+ private:
+  template <class T>
+  void add_number(GgufBuilder& builder, const char* key, std::uint32_t type, std::uint64_t number, bool is_odd) {
+    switch (is_odd ? below(4) : 3) {
+      case 0:
+        break;
+      case 1:
+        builder.string(key, std::to_string(number));
+        break;
+      case 2:
+        builder.value(key, Bytes().number<std::uint32_t>(10).number(odd_number(number)));
+        break;
+      default:
+        builder.value(key, Bytes().number(type).number(static_cast<T>(is_odd ? odd_number(number) : number)));
+    }
+  }
+};
+
+TEST_F(SplitGgufFuzz, is_read_or_refused) {
+  std::vector<Gguf> models{Gguf(reference("tiny.gguf"))};
+  for (const fs::path& model : models_with("model.gguf")) models.emplace_back(model / "model.gguf");
+  std::vector<Files> good;
+  for (const Gguf& model : models) {
+    good.push_back(parts_of(model, false));
+    ASSERT_NO_THROW(Checkpoint::open(write_all(good.back()) / kNames[0]));
+  }
+  for (unsigned i = 0; i < num_cases_ && !HasFatalFailure(); ++i) {
+    const std::size_t chosen = below(good.size());
+    Files files = good[chosen];
+    if (below(3) == 0) {
+      files = parts_of(models[chosen], true);
+    } else {
+      damage_files(files, one_of(good));
+    }
+    try_checkpoint(write_all(files) / kNames[0], num_bytes(files));
   }
 }
 
