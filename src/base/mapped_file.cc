@@ -37,6 +37,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   if (::fstat(descriptor.get(), &status) != 0) fail(path, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) fail(path, "not a regular file");
   size_ = static_cast<std::size_t>(status.st_size);
+  written_ = status.st_mtim;
   if (size_ == 0) return;
   void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.get(), 0);
   if (mapping == MAP_FAILED) fail(path, std::strerror(errno));
@@ -48,12 +49,14 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
+      written_(other.written_),
       descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(written_, other.written_);
   std::swap(descriptor_, other.descriptor_);
   return *this;
 }
@@ -72,6 +75,16 @@ void MappedFile::read(std::span<const std::byte> part, std::span<std::byte> out)
     if (count < 0 && errno != EINTR) fail(path_, std::strerror(errno));
     if (count == 0) fail(path_, fmt::format("ends at byte {}, and had {} when it was opened", offset, size_));
     if (count > 0) done += static_cast<std::size_t>(count);
+  }
+}
+
+void MappedFile::check_unchanged() const {
+  if (descriptor_ == -1) return;  // empty when it was opened: nothing was read from it
+  struct stat now {};
+  if (::fstat(descriptor_, &now) != 0) fail(path_, std::strerror(errno));
+  if (std::cmp_not_equal(now.st_size, size_) || now.st_mtim.tv_sec != written_.tv_sec ||
+      now.st_mtim.tv_nsec != written_.tv_nsec) {
+    fail(path_, "was written to since it was opened");
   }
 }
 

@@ -320,12 +320,17 @@ struct Checkpoint::State {
     select(all, hf_tables(*described.family));
   }
 
-  /// The one that holds the tensor's bytes.
-  const MappedFile& file_of(const TensorInfo& tensor) const {
+  std::vector<const MappedFile*> files() const {
     std::vector<const MappedFile*> files;
+    for (const SafetensorsFile& shard : shards) files.push_back(&shard.file());
     if (gguf) files.push_back(&gguf->file());
     for (const GgufFile& part : gguf_rest) files.push_back(&part.file());
-    for (const SafetensorsFile& shard : shards) files.push_back(&shard.file());
+    return files;
+  }
+
+  /// The one that holds the tensor's bytes.
+  const MappedFile& file_of(const TensorInfo& tensor) const {
+    const auto files = this->files();
     const auto found = std::ranges::find_if(files, [&](const MappedFile* file) {
       const auto all = file->bytes();
       return tensor.bytes.data() >= all.data() && tensor.bytes.data() <= all.data() + all.size() - tensor.bytes.size();
@@ -371,11 +376,9 @@ const ModelConfig& Checkpoint::config() const {
   return state_->config;
 }
 std::vector<fs::path> Checkpoint::files() const {
-  std::vector<fs::path> files;
-  for (const SafetensorsFile& shard : state_->shards) files.push_back(shard.path());
-  if (state_->gguf) files.push_back(state_->gguf->path());
-  for (const GgufFile& part : state_->gguf_rest) files.push_back(part.path());
-  return files;
+  std::vector<fs::path> paths;
+  for (const MappedFile* file : state_->files()) paths.push_back(file->path());
+  return paths;
 }
 std::span<const TensorInfo> Checkpoint::tensors() const {
   return state_->tensors;
@@ -405,6 +408,7 @@ void Checkpoint::read(const TensorInfo& tensor, Range rows, Range columns, Encod
   check(std::cmp_equal(out.size(), rows.size() * columns.size() * block_size(as).bytes), "the output holds the part");
   const Layout& layout = state_->layout_of(tensor);
   const MappedFile& file = state_->file_of(tensor);
+  file.check_unchanged();  // the mapping of a file that became shorter must not be touched
   const BlockSize block = block_size(tensor.encoding);
   const bool is_plain_copy = tensor.encoding == as && layout.subtract == 0;
   std::vector<std::byte> piece;
@@ -431,6 +435,7 @@ void Checkpoint::read(const TensorInfo& tensor, Range rows, Range columns, Encod
       run.num_elements -= count;
     }
   });
+  file.check_unchanged();  // while it was read
 }
 
 void Checkpoint::read_float32(const TensorInfo& tensor, std::span<float> out) const {
@@ -447,6 +452,8 @@ std::int64_t Checkpoint::num_embedding_parameters() const {
 // Rows are hashed in the model's order, so that a GGUF file whose rows were never interleaved does not pass for the
 // right one, and float weights have one fingerprint in either container. (Not those of Gemma, to which GGUF adds 1.)
 std::string Checkpoint::fingerprint() const {
+  const auto files = state_->files();
+  for (const MappedFile* file : files) file->check_unchanged();
   Hasher hasher;
   hasher.add("catenary weights 2").add(to_text(config()));
   for (const TensorInfo& tensor : tensors()) {
@@ -460,6 +467,7 @@ std::string Checkpoint::fingerprint() const {
                                                 run.num_elements / block.elements * block.bytes));
                  });
   }
+  for (const MappedFile* file : files) file->check_unchanged();
   return hasher.hex();
 }
 

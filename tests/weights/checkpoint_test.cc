@@ -198,6 +198,34 @@ TEST(Checkpoint, a_move_keeps_everything_valid) {
   EXPECT_EQ(floats_of(b, tensor), before);
 }
 
+TEST(Checkpoint, a_file_that_is_written_to_after_it_was_opened_is_not_read_further) {
+  const fs::path gpt2 = fs::path(CATENARY_SOURCE_DIR) / "tests/reference/model/gpt2";  // read through the mapping
+  for (const fs::path& model : {reference("tiny"), gpt2}) {
+    const std::string good = read_file(model / "model.safetensors");
+    const TemporaryFolder to;
+    fs::copy_file(model / "config.json", to.path() / "config.json");
+    const fs::path file = to.write("model.safetensors", good);
+    const auto expect_refused = [&](auto change) {
+      const Checkpoint checkpoint = Checkpoint::open(to.path());
+      const TensorInfo& tensor = checkpoint.get_tensor("model.layers.0.mlp.up_proj.weight");
+      EXPECT_NO_THROW(floats_of(checkpoint, tensor));
+      change();
+      const std::vector<std::string> message{"model.safetensors: was written to since it was opened"};
+      expect_data_error([&] { floats_of(checkpoint, tensor); }, message);
+      expect_data_error([&] { checkpoint.fingerprint(); }, message);
+      to.write("model.safetensors", good);
+    };
+    expect_refused([&] { fs::resize_file(file, good.size() + 1); });
+    expect_refused([&] { fs::resize_file(file, 0); });
+    expect_refused([&] { fs::last_write_time(file, fs::last_write_time(file) + std::chrono::nanoseconds(1)); });
+
+    const Checkpoint checkpoint = Checkpoint::open(to.path());
+    const std::string before = checkpoint.fingerprint();
+    fs::rename(to.write("new", "another version"), file);
+    EXPECT_EQ(checkpoint.fingerprint(), before);
+  }
+}
+
 // ---- fingerprints -----------------------------------------------------------------------------------------------
 
 TEST(Fingerprint, does_not_depend_on_how_the_weights_are_stored) {

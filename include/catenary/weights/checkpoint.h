@@ -27,7 +27,9 @@ struct Range {
 /// with its shards) or one GGUF file. Memory-mapped; opening reads headers only. Whatever the family and the container,
 /// tensors have the names, shapes and row order of transformers' Llama, and what Llama lacks is named alike
 /// (src/weights/needed_tensors.cc): fused, transposed, stacked and permuted tensors are taken apart on reading.
-/// Move-only. Reading is thread-safe.
+/// Move-only. Reading is thread-safe, and throws DataError if a file was written to since it was opened: a model must
+/// not be half of one version and half of another. (A file put in its place by renaming is another file, and not
+/// noticed.)
 class Checkpoint {
  public:
   /// Throws DataError that names file and key: missing or truncated file, sizes that do not fit the file, an
