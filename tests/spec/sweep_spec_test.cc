@@ -58,7 +58,7 @@ TEST(SweepSpec, all_problems_are_reported_at_once_with_their_pointers) {
   EXPECT_THAT(text, HasSubstr("/dtype: expected one of \"float32\", \"float16\", \"bfloat16\", found \"float8\""));
   EXPECT_THAT(text, HasSubstr("/models/1/name: \"m\" is used twice"));
   EXPECT_THAT(text, HasSubstr("/models/1/path: missing, expected a string"));
-  EXPECT_THAT(text, HasSubstr("/models/1/pth: unknown key; known here are \"family\", \"ladder\", \"name\", \"path\""));
+  EXPECT_THAT(text, HasSubstr("/models/1/pth: unknown key; known here are \"family\", \"folder\", \"ladder\", \"name\", \"path\""));
   EXPECT_THAT(text, HasSubstr("/tasks: expected a list of at least one object, found []"));
   EXPECT_THAT(text, HasSubstr("/conditions/0/k: missing, expected the number of exemplars"));
   EXPECT_THAT(text, HasSubstr("/conditions/1/k: unknown key"));
