@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <optional>
 
@@ -130,10 +131,12 @@ Linear make_panelled(const WeightShape& shape, at::ScalarType dtype, const Descr
   const std::int64_t buffer_rows = std::clamp(kBufferBytes / row_bytes / kTile * kTile, kTile, kPanelRows);
   // Padding is in the way of reading rows together.
   const std::int64_t rows_together = shape.columns == shape.padded_columns() ? buffer_rows : 1;
-  at::parallel_for(0, padded_rows / kTile, 1, [&](std::int64_t begin_tile, std::int64_t end_tile) {
+  // Threads take turns, so together they read the file from front to back, as the kernel's read-ahead expects.
+  std::atomic<std::int64_t> next = 0;
+  at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
     std::vector<std::byte> buffer(static_cast<std::size_t>(buffer_rows * row_bytes));
-    for (std::int64_t first = begin_tile * kTile, end; first < end_tile * kTile; first = end) {
-      end = std::min(first + buffer_rows, end_tile * kTile);
+    for (std::int64_t first; (first = next.fetch_add(buffer_rows)) < padded_rows;) {
+      const std::int64_t end = std::min(first + buffer_rows, padded_rows);
       const std::int64_t last = std::min(end, shape.rows);
       for (std::int64_t row = first; row < last; row += rows_together) {
         read(row, std::min(row + rows_together, last), buffer.data() + (row - first) * row_bytes);
