@@ -83,7 +83,8 @@ std::int64_t max_generated_tokens(spec::TaskFormat format, const spec::Condition
 std::vector<std::string> stop_texts(const spec::ConditionSpec& condition) {
   std::vector<std::string> texts = condition.generation.stop.value_or(
       condition.few_shot && !condition.instruct ? std::vector{condition.separator} : std::vector<std::string>());
-  texts.push_back(without_leading_space(condition.answer_cue));
+  auto cue = std::string(without_leading_space(condition.answer_cue));
+  if (!cue.empty()) texts.push_back(std::move(cue));  // every text has an empty one in it
   return texts;
 }
 
@@ -162,7 +163,8 @@ bool fit_prompt(std::vector<tokenizer::TokenId>& tokens, std::int64_t context_le
         "the condition has it cut",
         tokens.size(), context_length));
   }
-  tokens.erase(tokens.begin(), tokens.end() - std::max<std::int64_t>(1, context_length - max_new_tokens));
+  // At least half of the context is the prompt's, however much the model may write.
+  tokens.erase(tokens.begin(), tokens.end() - std::max((context_length + 1) / 2, context_length - max_new_tokens));
   return true;
 }
 

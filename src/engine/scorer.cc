@@ -59,8 +59,10 @@ void Scorer::add_scores(const Batch& batch, Scores& scores) {
 void Scorer::shrink_batches(const Batch& batch) {
   const std::int64_t num_tokens = batch.tree.num_tokens();
   prefix_ = {};
-  ::malloc_trim(0);                        // what the batch had is kept for the next one of its size otherwise
-  if (batch.tree.branches().size() > 1) {  // so half of them leaves a sequence out
+  ::malloc_trim(0);  // what the batch had is kept for the next one of its size otherwise
+  if (batch.tree.prefix_length() > num_tokens) {
+    options_.max_prefix_tokens = 0;               // smaller batches would leave the most of it
+  } else if (batch.tree.branches().size() > 1) {  // so half of them leaves a sequence out
     options_.max_tokens = num_tokens / 2;
   } else if (batch.tree.prefix_length() > 0) {
     options_.max_prefix_tokens = 0;

@@ -21,6 +21,9 @@
 namespace catenary::spec {
 namespace {
 
+// A text of a store has room for all that may be written.
+constexpr std::int64_t kMostNewTokens = 1 << 20;
+
 using Json = nlohmann::json;
 
 template <class Enum>
@@ -119,13 +122,16 @@ class ObjectReader {
     return fits ? list->get<std::vector<std::string>>() : std::vector<std::string>();
   }
 
-  std::optional<std::int64_t> find_integer(std::string_view key, std::int64_t min) {
+  std::optional<std::int64_t> find_integer(std::string_view key, std::int64_t min,
+                                           std::int64_t max = std::numeric_limits<std::int64_t>::max()) {
     const Json* value = find(key);
     if (value == nullptr) return std::nullopt;
     const bool fits =
         value->is_number_integer() && (!value->is_number_unsigned() || value->get<std::uint64_t>() <= INT64_MAX);
-    if (!fits || value->get<std::int64_t>() < min) {
-      problem(key, fmt::format("expected an integer of at least {}, found {}", min, value->dump()));
+    if (!fits || value->get<std::int64_t>() < min || value->get<std::int64_t>() > max) {
+      const std::string most =
+          max == std::numeric_limits<std::int64_t>::max() ? "" : fmt::format(" and at most {}", max);
+      problem(key, fmt::format("expected an integer of at least {}{}, found {}", min, most, value->dump()));
       return std::nullopt;
     }
     return value->get<std::int64_t>();
@@ -373,7 +379,8 @@ bool set_kind(std::string_view kind, ConditionSpec& condition) {
 
 Generation read_generation(ObjectReader& entry) {
   Generation generation;
-  generation.max_new_tokens = entry.find_integer("max_new_tokens", 1).value_or(generation.max_new_tokens);
+  generation.max_new_tokens =
+      entry.find_integer("max_new_tokens", 1, kMostNewTokens).value_or(generation.max_new_tokens);
   generation.temperature =
       entry.find_number("temperature", "of at least 0", [](double x) { return x >= 0; }).value_or(0);
   generation.top_p =

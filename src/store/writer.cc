@@ -177,8 +177,12 @@ Writer::Writer(Writer&&) noexcept = default;
 Writer& Writer::operator=(Writer&&) noexcept = default;
 Writer::~Writer() = default;
 
-Writer Writer::open(const parallel::Communicator& communicator, const std::filesystem::path& path, const Layout& layout,
-                    const WriterOptions& options) {
+Writer Writer::open(const parallel::Communicator& communicator, const std::filesystem::path& given_path,
+                    const Layout& layout, const WriterOptions& options) {
+  // Through a link the store is the file that it leads to: that has the lock, and that is what grows.
+  std::error_code ignored;
+  std::filesystem::path path = std::filesystem::weakly_canonical(given_path, ignored);
+  if (path.empty()) path = given_path;
   auto state = std::make_unique<State>();
   State& s = *state;
   s.communicator = &communicator;

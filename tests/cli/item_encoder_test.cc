@@ -15,6 +15,7 @@
 namespace catenary::cli {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using tokenizer::ChatTemplate;
 
@@ -94,6 +95,24 @@ TEST(FitContext, cuts_as_lm_evaluation_harness_does) {
 }
 
 // SmolLM2: the tokens are those that Hugging Face's tokenizer gave, and its chat template is found in the GGUF.
+TEST(FitPrompt, leaves_room_for_what_is_written_and_half_of_the_context) {
+  const auto cut = spec::parse_condition(R"({"kind": "zero_shot", "too_long": "truncate_left"})");
+  std::vector<tokenizer::TokenId> tokens{1, 2, 3, 4, 5, 6, 7};
+  EXPECT_FALSE(fit_prompt(tokens, 7, 100, cut));
+  EXPECT_TRUE(fit_prompt(tokens, 6, 2, cut));
+  EXPECT_THAT(tokens, ElementsAre(4, 5, 6, 7));
+  EXPECT_TRUE(fit_prompt(tokens, 3, 100, cut));
+  EXPECT_THAT(tokens, ElementsAre(6, 7));
+  EXPECT_THAT(test::message_of<DataError>([&] { fit_prompt(tokens, 1, 1, spec::parse_condition("zero_shot")); }),
+              HasSubstr("the prompt has 2 tokens to go on from, and the model's context is 1"));
+}
+
+TEST(StopTexts, a_cue_of_white_space_ends_nothing) {
+  const auto condition =
+      spec::parse_condition(R"({"kind": "cot", "answer_cue": "\n", "generation": {"stop": ["Q:"]}})");
+  EXPECT_THAT(stop_texts(condition), ElementsAre("Q:"));
+}
+
 TEST(ItemEncoderReference, tokens_of_smollm2) {
   const std::filesystem::path shared = CATENARY_SHARED_DIR;
   if (!std::filesystem::exists(CATENARY_TEST_MODEL) || !std::filesystem::exists(shared / "data")) {

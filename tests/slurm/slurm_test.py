@@ -294,7 +294,7 @@ class SlurmTest(unittest.TestCase):
         self.cluster.env["CATENARY"] = CATENARY
         self.addCleanup(self.cluster.env.pop, "CATENARY")
         parts = self.sbatch("--array=1-3", SLURM / "array.sbatch", spec, "study", "--threads", "1", "--device", "cpu")
-        merge = self.sbatch(f"--dependency=afterok:{parts}", SLURM / "merge.sbatch", "study")
+        merge = self.sbatch(f"--dependency=afterany:{parts}", SLURM / "merge.sbatch", "study")
         analysis = self.sbatch(f"--dependency=afterok:{merge}", SLURM / "analysis.sbatch", "study.h5", "out")
         self.wait_for_the_study(merge)
         self.assertEqual(len(list(self.folder.glob("study.part*.h5"))), 3)

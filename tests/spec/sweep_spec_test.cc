@@ -125,7 +125,7 @@ TEST(SweepSpec, wrong_generation_is_refused) {
     "conditions": [{"name": "a", "kind": "cot", "generation": {"max_new_tokens": 0, "temperature": -1, "top_p": 0, "stop": [""]}},
                    {"name": "b", "kind": "cot", "generation": {"top_p": 1.5, "stop": "x", "k": 3}},
                    {"name": "c", "kind": "zero_shot", "generation": {}}]})");
-  for (const char* problem : {"/conditions/0/generation/max_new_tokens: expected an integer of at least 1, found 0",
+  for (const char* problem : {"/conditions/0/generation/max_new_tokens: expected an integer of at least 1 and at most 1048576, found 0",
                               "/conditions/0/generation/temperature: expected a number of at least 0, found -1",
                               "/conditions/0/generation/top_p: expected a number above 0, at most 1, found 0",
                               "/conditions/0/generation/stop: expected strings that are not empty",

@@ -14,6 +14,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/store/reader.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/write_file.h"
@@ -41,13 +42,13 @@ struct Night {
 std::vector<Night> read_nights(const fs::path& folder) {
   std::vector<Night> nights;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_directory()) continue;
+    if (!fs::exists(entry.path() / "night")) continue;  // somebody else's folder
     Night night{.folder = entry.path()};
     std::ifstream file(night.summary());
     const Json summary = Json::parse(file, nullptr, /*allow_exceptions=*/false);
     night.ended = summary.is_object();
     night.good = night.ended && summary.value("exit_code", 1) == kExitDone;
-    if (night.ended || fs::exists(night.folder / "night")) nights.push_back(night);
+    nights.push_back(night);
   }
   std::ranges::sort(nights, {}, &Night::folder);
   return nights;
@@ -111,6 +112,21 @@ std::string summary_text(const Night& night, const std::optional<Night>& last_go
   return text + fmt::format("\nagainst {}:\n{}", last_good->folder.filename().string(), outcome.comparison_text);
 }
 
+void end_night(const Night& night, const std::string& text, const Json& summary) {
+  write_file(night.folder / "summary.txt", text);
+  write_file(night.summary(), to_text(summary, 2) + "\n");
+}
+
+bool is_readable(const fs::path& store) {
+  try {
+    store::Reader reader(store);
+    return true;
+  } catch (const Error& e) {
+    log::warning(fmt::format("its results are not used: {}", e.what()));
+    return false;
+  }
+}
+
 void remove_old_nights(const fs::path& folder, int num_kept) {
   const std::vector<Night> nights = read_nights(folder);
   const auto last_good = std::ranges::find(nights.rbegin(), nights.rend(), true, &Night::good);
@@ -141,7 +157,8 @@ int nightly(const NightlyArgs& args) {
   std::vector<std::string> sweep{args.spec.string(), "-o", night.store().string()};
   // Of all nights that have ended, for a bad one computed much, too.
   for (const Night& earlier : nights) {
-    if (earlier.ended && fs::exists(earlier.store())) sweep.insert(sweep.end(), {"--reuse", earlier.store().string()});
+    if (earlier.ended && fs::exists(earlier.store()) && is_readable(earlier.store()))
+      sweep.insert(sweep.end(), {"--reuse", earlier.store().string()});
   }
   sweep.insert(sweep.end(), args.run_words.begin(), args.run_words.end());
   const std::vector<std::string> words =
@@ -149,7 +166,14 @@ int nightly(const NightlyArgs& args) {
   sweep.insert(sweep.begin(), words.begin(), words.end());
   Outcome outcome;
   outcome.code = run_catenary(sweep);
-  if (outcome.code != kExitDone && outcome.code != kExitWithFailures) return outcome.code;
+  const std::string name = night.folder.filename().string();
+  if (outcome.code == kExitStoppedEarly || received != 0) return kExitStoppedEarly;  // the next night goes on with it
+  if (outcome.code != kExitDone && outcome.code != kExitWithFailures) {
+    // What stands in the way of this store, a checkpoint that is gone, say, must not stand in the way of all nights.
+    end_night(night, fmt::format("{}: NOT GOOD: the sweep ended with exit code {}\n", name, outcome.code),
+              {{"night", name}, {"exit_code", outcome.code}});
+    return outcome.code;
+  }
 
   std::string output;
   const std::string store = night.store().string();
@@ -165,25 +189,25 @@ int nightly(const NightlyArgs& args) {
                                            fmt::format("{}", args.threshold)};
     const int code = run_catenary(compare, &outcome.comparison_text);
     if (code != kExitDone && outcome.code == kExitDone) outcome.code = code;
-    std::string json_text;
-    std::vector<std::string> compare_json = compare;
-    compare_json.emplace_back("--json");
-    run_catenary(compare_json, &json_text);
-    outcome.comparison = parse_output("compare", json_text);
+    if (code == kExitDone || code == kExitWithFailures) {
+      std::string json_text;
+      std::vector<std::string> compare_json = compare;
+      compare_json.emplace_back("--json");
+      run_catenary(compare_json, &json_text);
+      if (received == 0) outcome.comparison = parse_output("compare", json_text);
+    }
   }
+  if (received != 0) return kExitStoppedEarly;
 
   const std::string text = summary_text(night, last_good, outcome);
-  write_file(night.folder / "summary.txt", text);
-  write_file(night.summary(),
-             to_text({{"night", night.folder.filename().string()},
-                      {"exit_code", outcome.code},
-                      {"compared_with", last_good ? Json(last_good->folder.filename().string()) : Json()},
-                      {"done", outcome.status["done"]},
-                      {"failed", outcome.status["failed"]},
-                      {"failures", outcome.status["failures"]},
-                      {"comparison", outcome.comparison}},
-                     2) +
-                 "\n");
+  end_night(night, text,
+            {{"night", name},
+             {"exit_code", outcome.code},
+             {"compared_with", last_good ? Json(last_good->folder.filename().string()) : Json()},
+             {"done", outcome.status["done"]},
+             {"failed", outcome.status["failed"]},
+             {"failures", outcome.status["failures"]},
+             {"comparison", outcome.comparison}});
   remove_old_nights(args.folder, args.num_kept);
   fmt::print("{}", text);
   return outcome.code;

@@ -209,10 +209,10 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
   const store::Layout& layout = store.layout();
   fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n", printable(args.store.string()),
              printable(layout.sweep_name), layout.models.size(), layout.tasks.size(), layout.conditions.size());
-  fmt::print("computed in {} on {}, {} thread{} a rank, since {}, {} run{}\n\n", layout.numerics.dtype,
-             layout.numerics.device_kind, layout.numerics.threads_per_rank,
-             layout.numerics.threads_per_rank == 1 ? "" : "s", layout.provenance.created, store.runs().size(),
-             store.runs().size() == 1 ? "" : "s");
+  fmt::print("computed in {} on {}, {} thread{} a rank, since {}, {} run{}\n\n", printable(layout.numerics.dtype),
+             printable(layout.numerics.device_kind), layout.numerics.threads_per_rank,
+             layout.numerics.threads_per_rank == 1 ? "" : "s", printable(layout.provenance.created),
+             store.runs().size(), store.runs().size() == 1 ? "" : "s");
   const auto row = [](const char* name, const Count& count) {
     return std::vector<std::string>{name, std::to_string(count.units), std::to_string(count.items)};
   };

@@ -147,10 +147,7 @@ class Supervisor {
       history_.num_starts_without_progress = has_progress ? 0 : history_.num_starts_without_progress + 1;
       blame();
       history_.write(args_.run.store);
-      if (history_.num_starts_without_progress >= args_.max_tries) {
-        say(fmt::format("gave up: {} starts in a row got nothing done; the lines above say why", args_.max_tries));
-        return kExitFailed;
-      }
+      if (has_given_up()) return kExitFailed;
       if (code == kExitStoppedEarly || stop_signal != 0) return stopped();
       say(fmt::format("the step died with exit code {}; it is started again", code));
       pause();
@@ -249,6 +246,12 @@ class Supervisor {
                     deaths < kDeathsOfAUnit ? "" : ", for the second time: this unit is recorded as failed"));
   }
 
+  bool has_given_up() const {
+    if (history_.num_starts_without_progress < args_.max_tries) return false;
+    say(fmt::format("gave up: {} starts in a row got nothing done; the lines above say why", args_.max_tries));
+    return true;
+  }
+
   // Longer each time: a lock of the step that died, say, may take a while to go.
   void pause() const {
     seconds length(2);
@@ -257,9 +260,11 @@ class Supervisor {
     while (stop_signal == 0 && Clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
 
-  int without_nodes() const {
+  int without_nodes() {
     say("no node of the job is left");
-    return requeue_or(kExitFailed);
+    ++history_.num_starts_without_progress;
+    history_.write(args_.run.store);
+    return has_given_up() ? kExitFailed : requeue_or(kExitFailed);
   }
 
   int stopped() const {

@@ -186,8 +186,9 @@ class RangeRunner {
               std::int64_t memory_bytes)
       : study_(study), writer_(writer), layout_(layout), device_(device), memory_bytes_(memory_bytes) {}
 
-  // In the background: the tokens of a range of the model that is loaded, or the files of another one.
-  void prepare(std::size_t range_index) {
+  // In the background: the tokens of a range of the model that is loaded, or the files of another one. That saves time;
+  // where there are no threads or no memory for it, run() does what it would have done.
+  void prepare(std::size_t range_index) noexcept try {
     const std::scoped_lock lock(mutex_);
     const std::int32_t model_index = unit_of(range_index).model_index;
     if (model_index == ready_index_) {
@@ -198,6 +199,8 @@ class RangeRunner {
       reading_ = std::async(std::launch::async,
                             [=, this] { read_ahead(study_.checkpoints[static_cast<std::size_t>(model_index)]); });
     }
+  } catch (const std::exception& e) {
+    log::warning(fmt::format("nothing is prepared ahead: {}", e.what()));
   }
 
   spec::RangeResult run(std::size_t range_index) {

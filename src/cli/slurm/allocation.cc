@@ -57,7 +57,7 @@ std::vector<std::string> Allocation::healthy_nodes() const {
   // The list of a job that lost a node (--no-kill) has shrunk; SLURM_JOB_NODELIST has not.
   const auto list = words_of(run_command({"squeue", "-h", "-j", job_id, "-o", "%N"}).output);
   if (list.size() != 1) return {};
-  const auto lines = words_of(run_command({"sinfo", "-h", "-N", "-n", list[0], "-o", "%N=%T"}).output);
+  const auto lines = words_of(run_command({"sinfo", "-h", "-a", "-N", "-n", list[0], "-o", "%N=%T"}).output);
   std::vector<std::string> nodes;
   for (const std::string& line : lines) {
     const std::size_t equals = line.find('=');

@@ -361,7 +361,7 @@ function makeWalkable(canvas, choose) {
 
 function verdictTable(curves) {
   const signed = (value) => (value > 0 ? '+' : '') + shortValue(value);
-  const range = ([value, low, high], text) => text(value) + (low === null ? '' : ` (${text(low)} to ${text(high)})`);
+  const range = ([value, low, high], text) => text(value) + (low === null || high === null ? '' : ` (${text(low)} to ${text(high)})`);
   const p = (value) => (value === null ? '–' : value < 0.001 ? '<0.001' : value.toFixed(3));
   return element('div', { class: 'wide' }, element('table', {},
     element('thead', {}, element('tr', {}, ...['', 'verdict', 'smallest to largest', 'p (Holm)', 'curve', 'turns at', 'why']
