@@ -8,6 +8,7 @@
 #include "catenary/base/mapped_file.h"
 #include "catenary/base/printable.h"
 #include "catenary/base/unique_handle.h"
+#include "support/temporary_folder.h"
 
 namespace catenary {
 namespace {
@@ -78,7 +79,8 @@ TEST(UniqueHandle, closes_once_whatever_is_moved) {
 }
 
 TEST(MappedFile, shows_the_bytes_and_survives_a_move) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "mapped_file_test";
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
   std::ofstream(path) << "twelve bytes";
   MappedFile a(path);
   const auto view = a.text();
@@ -91,7 +93,8 @@ TEST(MappedFile, shows_the_bytes_and_survives_a_move) {
 }
 
 TEST(MappedFile, reads_parts_and_tells_of_a_file_that_became_shorter) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "mapped_file_test";
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
   std::ofstream(path) << "twelve bytes";
   const MappedFile file(path);
   std::string out(5, '.');

@@ -27,6 +27,13 @@ class SlurmTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cluster = cls.enterClassContext(slurm.Cluster())
+        try:
+            tasks = subprocess.run(["srun", f"-N{slurm.NUM_NODES}", "hostname"], env=cls.cluster.env, capture_output=True,
+                                   text=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            raise unittest.SkipTest("no Slurm here: srun does not end")
+        if len(tasks.stdout.splitlines()) != slurm.NUM_NODES:  # a container without /dev/pts, say
+            raise unittest.SkipTest(f"no Slurm here: srun starts no tasks: {tasks.stderr}")
         cls.references = {}  # by spec: what one process makes of it
         cls.reference_folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="catenary-test-")))
 

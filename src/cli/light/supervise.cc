@@ -84,9 +84,10 @@ struct History {
   }
 };
 
-// Items done or failed, and the names of units by id. Zero and empty while there is no store.
+// Items done or failed, whether that is all, and the names of units by id. Zero, no and empty while there is no store.
 struct Progress {
   std::int64_t num_items = 0;
+  bool is_complete = false;
   std::map<std::string, std::string> unit_names;
 };
 
@@ -97,8 +98,10 @@ Progress look_at(const std::filesystem::path& path) {
   try {
     const store::Reader store(path);
     const store::Layout& layout = store.layout();
+    progress.is_complete = true;
     for (const store::StoredRange& range : store.ranges()) {
       if (range.state != store::RangeState::kPending) progress.num_items += range.range.num_items;
+      if (range.state == store::RangeState::kPending) progress.is_complete = false;
     }
     for (const spec::WorkUnit& unit : layout.units) {
       progress.unit_names[unit.id] =
@@ -136,6 +139,10 @@ class Supervisor {
         if (nodes.size() > *usual_num_nodes) nodes.resize(*usual_num_nodes);
         if (nodes.empty()) return without_nodes();
         code = run_step(nodes);
+      }
+      if (code == kExitDone && !look_at(args_.run.store).is_complete) {  // srun may say 0 though it started no task
+        say("the step ended with exit code 0, and not all items are done");
+        code = kExitFailed;
       }
       if (code == kExitDone) {
         std::error_code ignored;
