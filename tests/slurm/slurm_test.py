@@ -28,7 +28,7 @@ class SlurmTest(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = cls.enterClassContext(slurm.Cluster())
         try:
-            tasks = subprocess.run(["srun", f"-N{slurm.NUM_NODES}", "hostname"], env=cls.cluster.env, capture_output=True,
+            tasks = subprocess.run(["srun", "--unbuffered", f"-N{slurm.NUM_NODES}", "hostname"], env=cls.cluster.env, capture_output=True,
                                    text=True, timeout=120)
         except subprocess.TimeoutExpired:
             raise unittest.SkipTest("no Slurm here: srun does not end")
