@@ -148,10 +148,6 @@ Message Communicator::receive_any(int tag) const {
   return receive(MPI_ANY_SOURCE, tag);
 }
 
-const void* Communicator::mpi_comm() const {
-  return &state_->raw;
-}
-
 namespace detail {
 
 void settle(const Communicator& communicator, std::exception_ptr own) {

@@ -71,9 +71,6 @@ class Communicator {
   Message receive(int source, int tag) const;
   Message receive_any(int tag) const;
 
-  /// The MPI_Comm behind it, for libraries that need one; points to an MPI_Comm.
-  const void* mpi_comm() const;
-
  private:
   friend void detail::settle(const Communicator& communicator, std::exception_ptr own);
   struct State;

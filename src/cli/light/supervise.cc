@@ -140,7 +140,8 @@ class Supervisor {
         if (nodes.empty()) return without_nodes();
         code = run_step(nodes);
       }
-      if (code == kExitDone && !look_at(args_.run.store).is_complete) {  // srun may say 0 though it started no task
+      const Progress progress = look_at(args_.run.store);
+      if (code == kExitDone && !progress.is_complete) {  // srun may say 0 though it started no task
         say("the step ended with exit code 0, and not all items are done");
         code = kExitFailed;
       }
@@ -150,7 +151,7 @@ class Supervisor {
       }
       if (code == kExitDone || code == kExitWithFailures || code == kExitWrongInput) return code;
 
-      const bool has_progress = look_at(args_.run.store).num_items > num_items_before;
+      const bool has_progress = progress.num_items > num_items_before;
       history_.num_starts_without_progress = has_progress ? 0 : history_.num_starts_without_progress + 1;
       blame();
       history_.write(args_.run.store);
