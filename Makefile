@@ -1,6 +1,6 @@
 # Three thin targets; CMake and ctest do the work. `make demo` and `make test` set up what is missing first.
 #   make setup   compilers and libraries (cmake/setup.sh says what it installs)
-#   make demo    a scaling study of six small models, and what came out; JOB=conditions: jobs/conditions.json
+#   make demo    a scaling study of seven small models, and what came out; JOB=conditions: jobs/conditions.json
 #   make test    builds everything and runs the tests
 .PHONY: setup build demo test
 

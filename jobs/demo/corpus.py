@@ -216,12 +216,20 @@ def leaks(text, items):
     return [item["prompt"] for task in items.values() for item in task if line_key(item["prompt"]) in seen]
 
 
+def byte_alphabet():
+    """The characters that stand for the bytes 0 to 255 in a byte-level vocabulary, in this order (GPT-2; Radford et al., 2019):
+    those that print in Latin-1 for themselves, the others in turn from U+0100 on."""
+    prints = [*range(ord("!"), ord("~") + 1), *range(ord("\u00a1"), ord("\u00ac") + 1), *range(ord("\u00ae"), ord("\u00ff") + 1)]
+    others = [byte for byte in range(256) if byte not in prints]
+    return [chr(byte) if byte in prints else chr(256 + others.index(byte)) for byte in range(256)]
+
+
 def vocabulary():
-    """Token strings in the byte-level alphabet (Ġ is a space, Ċ a newline); the position is the id."""
+    """Token strings in the byte-level alphabet (Ġ is a space, Ċ a newline); the position is the id. With a token for each byte
+    any text can be encoded, though the training text has words of this world alone."""
     words = [*FRAME_WORDS, *ADJECTIVES, *NOUNS, *VERBS, *PLACES, *ENDINGS, *CATEGORIES,
              *(thing for members in CATEGORIES.values() for thing in members)]
-    characters = [*'",:?', *"abcdefghijklmnopqrstuvwxyz", "Ġ", "Ċ"]
-    tokens = ["<s>", *characters, *LINE_STARTS, *("Ġ" + word for word in words)]
+    tokens = ["<s>", *byte_alphabet(), *LINE_STARTS, *("Ġ" + word for word in words)]
     assert len(set(tokens)) == len(tokens)
     return tokens
 

@@ -30,6 +30,7 @@ CONDITIONS = [("zero_shot", 0, False), ("few_shot_3", 3, False), ("few_shot_3_wr
 
 #        hidden_size: (intermediate_size, layers, heads, key-value heads)
 SIZES = {
+    12: (32, 1, 2, 2),
     16: (48, 1, 2, 2),
     32: (88, 1, 2, 2),
     48: (128, 2, 3, 3),
@@ -46,7 +47,7 @@ def config(hidden_size):
         "architectures": ["LlamaForCausalLM"], "model_type": "llama",
         "vocab_size": VOCAB_SIZE, "hidden_size": hidden_size, "intermediate_size": intermediate_size,
         "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": kv_heads,
-        "head_dim": hidden_size // heads, "hidden_act": "silu", "max_position_embeddings": 256,
+        "head_dim": hidden_size // heads, "hidden_act": "silu", "max_position_embeddings": 8192,
         "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": True,
         "attention_bias": False, "mlp_bias": False, "bos_token_id": 0, "eos_token_id": None, "pad_token_id": None,
         "torch_dtype": "bfloat16", "use_cache": True,

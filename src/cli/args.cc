@@ -240,7 +240,7 @@ void add_score(CLI::App& app, ScoreArgs& args) {
       "Prints a JSON line an item: item, class_logprobs (nats), n_tokens, greedy; and to standard error the means of\n"
       "what they say.\n\n"
       "Examples:\n"
-      "  catenary score jobs/demo/models/demo-9k jobs/demo/tasks/memory-trap.jsonl --limit 3\n"
+      "  catenary score jobs/demo/models/demo-13k jobs/demo/tasks/memory-trap.jsonl --limit 3\n"
       "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.jsonl --few-shot 5 --dtype bfloat16\n"
       "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.csv --condition instruct\n");
 }
@@ -383,7 +383,7 @@ void add_models_inspect(CLI::App& app, ModelsInspectArgs& args) {
       "Reads headers only: family, parameters, sizes, tokenizer, chat template, FLOPs of a forward pass, and what a\n"
       "rank holds at each tensor-parallel size. docs/models.md defines the numbers.\n\n"
       "Examples:\n"
-      "  catenary models inspect jobs/demo/models/demo-9k\n"
+      "  catenary models inspect jobs/demo/models/demo-13k\n"
       "  catenary models inspect /models/Qwen2.5-7B --context 32768\n"
       "  catenary models inspect SmolLM2-135M-Instruct.Q4_1.gguf --json\n");
 }

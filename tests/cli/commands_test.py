@@ -11,6 +11,9 @@ import unittest
 from harness import BIN, CATENARY, DEMO, MODELS, MPIEXEC, Result, SweepTestCase, run, smallest_models, start
 
 
+CONTEXT = json.loads((DEMO / "models" / MODELS[0] / "config.json").read_text())["max_position_embeddings"]
+
+
 class CommandsTest(SweepTestCase):
     # ---- sweeps ----------------------------------------------------------------------------------------------------
 
@@ -70,7 +73,7 @@ class CommandsTest(SweepTestCase):
             self.check(run("run", spec, "-o", store, "--threads", 1), 0, "going on with")
 
     def test_a_failed_unit_is_recorded_the_others_go_on_and_it_is_tried_again(self):
-        too_long = " ".join(["the"] * 5000)
+        too_long = " ".join(["the"] * (CONTEXT + 1))
         item = json.dumps({"prompt": too_long, "classes": [" bread", " bell"], "answer_index": 0})
         good = (DEMO / "tasks" / "recall.jsonl").read_text()
         task = self.write("long.jsonl", good + item + "\n")
@@ -87,10 +90,9 @@ class CommandsTest(SweepTestCase):
 
     def test_an_item_that_is_too_long_is_cut_on_the_left_where_the_condition_says_so(self):
         items = [json.loads(line) for line in (DEMO / "tasks" / "recall.jsonl").read_text().splitlines()]
-        words = " ".join(item["prompt"] for item in items[:60]).split(" ")
-        context = json.loads((DEMO / "models" / MODELS[0] / "config.json").read_text())["max_position_embeddings"]
-        self.assertGreater(len(words), context)
-        long, cut = ({**items[60], "prompt": " ".join(part)} for part in (words, words[-context - 1 :]))
+        words = " ".join(item["prompt"] for item in items * 5).split(" ")
+        self.assertGreater(len(words), CONTEXT)
+        long, cut = ({**items[60], "prompt": " ".join(part)} for part in (words, words[-CONTEXT - 1 :]))
         task = self.write("long.jsonl", "\n".join(map(json.dumps, [long, cut, items[0]])))
         condition = {"name": "cut", "kind": "zero_shot", "too_long": "truncate_left"}
         spec = self.spec(tasks=[{"name": "long", "path": str(task)}], conditions=[condition])

@@ -177,7 +177,7 @@ class GeneratedTextTest(unittest.TestCase):
         self.assertGreater(sum(tokens), 0)
 
     def test_reasoning_leaves_room_for_the_answer(self):
-        model = DEMO / "models" / "demo-9k"
+        model = DEMO / "models" / "demo-13k"
         context = json.loads((model / "config.json").read_text())["max_position_embeddings"]
         condition = {**REASON, "answer_cue": " bird saw bird", "generation": {"max_new_tokens": 2 * context, "temperature": 1.5}}
         task = self.write("t.jsonl", json.dumps({"prompt": "the finch", "classes": [" bird", " saw"], "answer_index": 0}) + "\n")

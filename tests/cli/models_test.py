@@ -10,7 +10,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 REFERENCE = SOURCE / "tests" / "reference"
-DEMO = SOURCE / "jobs" / "demo" / "models" / "demo-9k"
+DEMO = SOURCE / "jobs" / "demo" / "models" / "demo-13k"
 CATENARY = pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin")) / "catenary"
 
 

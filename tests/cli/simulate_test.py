@@ -82,8 +82,8 @@ class SimulateTest(unittest.TestCase):
     def test_a_sweep_of_models_that_are_here_is_simulated_too(self):
         result = run("plan", SOURCE / "jobs/demo.json", "--simulate", "nodes=1,gpus=4,gpu=a100")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("48 units in 240 ranges", result.stdout)
-        self.assertIn("demo-1642k", result.stdout)
+        self.assertIn("56 units in 280 ranges", result.stdout)
+        self.assertIn("demo-1685k", result.stdout)
 
     def test_mistakes_are_told(self):
         for arguments, text in (

@@ -30,8 +30,8 @@ TEST(Study, a_ladder_below_a_root_is_read_and_its_training_flops_are_filled_in) 
   const auto spec = folder.write("sweep.json", spec_with(R"([{"ladder": "pythia", "root": "hub",
                                                               "members": ["pythia-70m", "pythia-160m"]}])"));
   fs::create_directory(folder.path() / "hub");
-  fs::create_directory_symlink(kDemo / "models/demo-9k", folder.path() / "hub/pythia-70m");
-  fs::create_directory_symlink(kDemo / "models/demo-24k", folder.path() / "hub/pythia-160m");
+  fs::create_directory_symlink(kDemo / "models/demo-13k", folder.path() / "hub/pythia-70m");
+  fs::create_directory_symlink(kDemo / "models/demo-31k", folder.path() / "hub/pythia-160m");
   const Study study = read_study(spec);
   ASSERT_EQ(study.checkpoints.size(), 2u);
   const store::Layout layout = layout_of(study);
@@ -50,7 +50,7 @@ TEST(Study, folders_that_a_ladder_lacks_are_told_together_with_how_to_get_them) 
       "sweep.json",
       spec_with(R"([{"ladder": "pythia", "root": "hub", "members": ["pythia-70m", "pythia-160m", "pythia-1b"]}])"));
   fs::create_directory(folder.path() / "hub");
-  fs::create_directory_symlink(kDemo / "models/demo-9k", folder.path() / "hub/pythia-70m");
+  fs::create_directory_symlink(kDemo / "models/demo-13k", folder.path() / "hub/pythia-70m");
   const std::string text = test::message_of<SpecError>([&] { read_study(spec); });
   const std::string hub = (folder.path() / "hub").string();
   EXPECT_EQ(text, spec.string() + ": /models/0/root: no such folders; to get them from Hugging Face:\n" +
@@ -60,7 +60,7 @@ TEST(Study, folders_that_a_ladder_lacks_are_told_together_with_how_to_get_them) 
 
 TEST(Study, stated_training_flops_stand_and_unknown_ones_are_not_a_number) {
   const test::TemporaryFolder folder;
-  const std::string path = R"("path": ")" + (kDemo / "models/demo-9k").string() + '"';
+  const std::string path = R"("path": ")" + (kDemo / "models/demo-13k").string() + '"';
   const Study study = read_study(
       folder.write("sweep.json", spec_with(R"([{"name": "a", "training_flops": 1e15, "training_tokens": 5, )" + path +
                                            R"(}, {"name": "b", )" + path + "}]")));
@@ -76,7 +76,7 @@ const std::string kSource = CATENARY_SOURCE_DIR;
 store::Layout layout_of(const test::TemporaryFolder& folder, const std::string& task, const std::string& condition) {
   const auto path = folder.write(
       "sweep.json", R"({"name": "s", "models": [{"name": "m", "path": ")" + kSource +
-                        R"(/jobs/demo/models/demo-9k"}], "tasks": [{"name": "t", "path": ")" + kSource +
+                        R"(/jobs/demo/models/demo-13k"}], "tasks": [{"name": "t", "path": ")" + kSource +
                         "/tests/reference/task/" + task + R"(}], "conditions": [{"name": "c", )" + condition + "}]}");
   return make_layout(read_study(path), {{"weights", "tokenizer"}}, {"float32", "cpu"}, {});
 }

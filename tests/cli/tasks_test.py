@@ -33,7 +33,7 @@ class TasksTest(unittest.TestCase):
     def spec(self, **changes):
         return self.write("sweep.json", {
             "name": "test",
-            "models": [{"name": m, "path": str(DEMO / "models" / m)} for m in ("demo-9k", "demo-24k")],
+            "models": [{"name": m, "path": str(DEMO / "models" / m)} for m in ("demo-13k", "demo-31k")],
             "tasks": [{"name": t, "path": str(DEMO / "tasks" / f"{t}.jsonl")} for t in ("negation", "recall")],
             "conditions": [{"name": "z", "kind": "zero_shot"}, {"name": "f", "kind": "few_shot", "k": 3, "separator": "\n"}],
             **changes})
@@ -47,8 +47,8 @@ class TasksTest(unittest.TestCase):
         plan = json.loads(run("plan", self.spec(), "--json").stdout)
         self.assertEqual(len(plan["units"]), 8)
         unit = plan["units"][3]
-        self.assertEqual((unit["model"], unit["task"], unit["condition"]), ("demo-9k", "recall", "f"))
-        shown = run("tasks", "show", DEMO / "tasks/recall.jsonl", "--items", "0..299", "--model", DEMO / "models/demo-9k",
+        self.assertEqual((unit["model"], unit["task"], unit["condition"]), ("demo-13k", "recall", "f"))
+        shown = run("tasks", "show", DEMO / "tasks/recall.jsonl", "--items", "0..299", "--model", DEMO / "models/demo-13k",
                     "--condition", '{"kind": "few_shot", "k": 3, "separator": "\\n"}', "--tokens", "--json")
         fed = [encoded["ids"][:-1] for line in shown.stdout.splitlines()
                for encoded in json.loads(line)["prompts"][0]["tokens"]]
@@ -63,12 +63,12 @@ class TasksTest(unittest.TestCase):
     def test_plan_names_items_outside_the_context(self):
         lines = (DEMO / "tasks/recall.jsonl").read_text().splitlines()[:3]
         long = json.loads(lines[1])
-        long["prompt"] = " ".join([long["prompt"]] * 60)
+        long["prompt"] = " ".join([long["prompt"]] * 1200)
         task = self.write("t.jsonl", "\n".join([lines[0], json.dumps(long), lines[2]]))
         spec = self.spec(tasks=[{"name": "t", "path": str(task)}], conditions=[{"name": "z", "kind": "zero_shot"}])
         plan = json.loads(run("plan", spec, "--json").stdout)
         self.assertEqual(plan["units"][0]["items_outside_context"], [1])
-        self.check(run("plan", spec), 0, "demo-9k x t x z: 1 items do not fit a context of 256 tokens and will be refused, the first is item 1")
+        self.check(run("plan", spec), 0, "demo-13k x t x z: 1 items do not fit a context of 8192 tokens and will be refused, the first is item 1")
 
     def test_what_cannot_be_run_is_refused_with_all_of_its_reasons(self):
         bad = self.write("bad.csv", "prompt,classes,answer_index\na,\"[' x', ' y']\",2\nb,[],0\n")
@@ -83,9 +83,9 @@ class TasksTest(unittest.TestCase):
         models = self.spec(models=[{"name": n, "path": str(self.folder / n)} for n in ("no-1", "no-2")])
         self.check(run("plan", models), 2, "/models/0/path", "/models/1/path")
         chat = self.spec(conditions=[{"name": "chat", "kind": "instruct"}])
-        self.check(run("plan", chat), 2, "/conditions/0", "models/demo-9k has none", "models/demo-24k has none")
+        self.check(run("plan", chat), 2, "/conditions/0", "models/demo-13k has none", "models/demo-31k has none")
         template = self.spec(conditions=[{"name": "chat", "kind": "instruct", "chat_template": str(CHATML)}])
-        self.check(run("plan", template), 0, "demo-24k")
+        self.check(run("plan", template), 0, "demo-31k")
         refusing = self.write("t.jinja", "{{ raise_exception('no system prompts') }}")
         self.check(run("plan", self.spec(conditions=[{"name": "chat", "kind": "instruct", "chat_template": str(refusing)}])), 2,
                    "/conditions/0", "no system prompts")

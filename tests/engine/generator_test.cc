@@ -22,7 +22,7 @@ using tokenizer::TokenId;
 const std::filesystem::path kSource = CATENARY_SOURCE_DIR;
 
 struct Model {
-  weights::Checkpoint checkpoint = weights::Checkpoint::open(kSource / "jobs/demo/models/demo-339k");
+  weights::Checkpoint checkpoint = weights::Checkpoint::open(kSource / "jobs/demo/models/demo-360k");
   tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::open(checkpoint);
   model::Decoder decoder{checkpoint, spec::DType::kFloat32, at::Device(at::kCPU)};
 

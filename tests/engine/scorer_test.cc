@@ -21,7 +21,7 @@ namespace {
 const std::filesystem::path kModels = std::filesystem::path(CATENARY_SOURCE_DIR) / "jobs/demo/models";
 
 const model::Decoder& decoder() {
-  static const model::Decoder instance(weights::Checkpoint::open(kModels / "demo-72k"), spec::DType::kFloat32,
+  static const model::Decoder instance(weights::Checkpoint::open(kModels / "demo-83k"), spec::DType::kFloat32,
                                        at::Device(at::kCPU));
   return instance;
 }
@@ -87,7 +87,7 @@ TEST_P(Sharing, changes_no_log_likelihood) {
 
 TEST_P(Sharing, and_streaming_changes_no_bit) {
   const auto requests = random_requests(GetParam());
-  const auto checkpoint = weights::Checkpoint::open(kModels / "demo-72k");
+  const auto checkpoint = weights::Checkpoint::open(kModels / "demo-83k");
   for (const spec::DType dtype : {spec::DType::kFloat32, spec::DType::kBFloat16}) {
     const model::Decoder resident(checkpoint, dtype, at::Device(at::kCPU)),
         streamed(checkpoint, dtype, at::Device(at::kCPU), model::Placement::kStreamed);
@@ -137,7 +137,7 @@ class CATENARY_LIMITED_MEMORY : public testing::Test {
 };
 
 TEST_F(CATENARY_LIMITED_MEMORY, batches_are_halved_until_they_fit) {
-  const model::Decoder decoder(weights::Checkpoint::open(kModels / "demo-174k"), spec::DType::kFloat32,
+  const model::Decoder decoder(weights::Checkpoint::open(kModels / "demo-188k"), spec::DType::kFloat32,
                                at::Device(at::kCPU));
   const auto requests = random_requests({"long", 60, 900, 180, 2, 15, 300});
   const BatchOptions all_at_once{.max_tokens = 1 << 20};
@@ -160,12 +160,12 @@ TEST_F(CATENARY_LIMITED_MEMORY, batches_are_halved_until_they_fit) {
 TEST_F(CATENARY_LIMITED_MEMORY, a_sequence_that_does_not_fit_alone_is_told) {
   // A model with a context of a million tokens: hidden states of that many take 256 MB.
   const test::TemporaryFolder folder;
-  for (const auto& file : std::filesystem::directory_iterator(kModels / "demo-174k")) {
+  for (const auto& file : std::filesystem::directory_iterator(kModels / "demo-188k")) {
     std::filesystem::copy(file, folder.path());
   }
-  std::ifstream config(kModels / "demo-174k/config.json");
+  std::ifstream config(kModels / "demo-188k/config.json");
   std::string text{std::istreambuf_iterator(config), {}};
-  const std::string_view context = "\"max_position_embeddings\": 256";
+  const std::string_view context = "\"max_position_embeddings\": 8192";
   folder.write("config.json", text.replace(text.find(context), context.size(), "\"max_position_embeddings\": 1000000"));
   const model::Decoder decoder(weights::Checkpoint::open(folder.path()), spec::DType::kFloat32, at::Device(at::kCPU));
   std::vector<std::int32_t> long_context(999'999, 1);

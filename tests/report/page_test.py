@@ -18,6 +18,7 @@ except ModuleNotFoundError:
 
 SCREENSHOTS = pathlib.Path(os.environ["CATENARY_SCREENSHOTS"])
 DEMO = pathlib.Path(__file__).resolve().parents[2] / "jobs" / "demo.json"
+MODELS = [model["name"] for model in json.loads(DEMO.read_text())["models"]]  # by size
 PHONE = {"width": 390, "height": 844, "mobile": True}
 
 # Of every chart its series of points: their heights, and how many have a place on the canvas.
@@ -72,7 +73,7 @@ class PageTest(unittest.TestCase):
 
 
 class Demo(PageTest):
-    """The demo's store: six models, four tasks, two conditions."""
+    """The demo's store: seven models, four tasks, two conditions."""
 
     @classmethod
     def setUpClass(cls):
@@ -114,7 +115,7 @@ class Demo(PageTest):
                     self.assertEqual(len(shown), 2 if task else 8)
                     for points in shown:
                         curve = fits[scale, metric, points["task"], points["condition"]]
-                        self.assertEqual(points["placed"], 6)
+                        self.assertEqual(points["placed"], len(MODELS))
                         for y, expected in zip(points["y"], curve["points"], strict=True):
                             self.assertAlmostEqual(y, expected["value"], delta=1e-3 * max(1, abs(y)))
         self.browser.open(self.page)
@@ -126,7 +127,7 @@ class Demo(PageTest):
     def test_a_click_on_a_point_leads_to_its_items(self):
         self.browser.open(self.page, "#task=memory-trap")
         self.click_point("zero_shot", 3)
-        self.assertIn("model=demo-174k", self.browser.run("location.hash"))
+        self.assertIn(f"model={MODELS[3]}", self.browser.run("location.hash"))
         strips = self.browser.run("""[...document.querySelectorAll('.item .strip')].map((strip) =>
             [...strip.children].map((mark) => mark.classList[1] + (mark.classList.contains('chosen') ? '!' : '')).join(''))""")
         expected = [self.marks["memory-trap", "zero_shot"][item] for item in range(30)]
@@ -157,7 +158,7 @@ class Demo(PageTest):
         self.assertEqual(self.texts(".item .text"), [item["prompt"]])
         rows = self.browser.run("""[...document.querySelectorAll('.item tbody tr')].map((row) =>
             [...row.cells].map((cell) => cell.textContent))""")
-        self.assertEqual(len(rows), 6)
+        self.assertEqual(len(rows), len(MODELS))
         for name, *numbers in rows:
             values = self.values["negation", "few_shot_3", name[2:]][7]
             for text, value in zip(numbers, values, strict=True):
@@ -168,7 +169,7 @@ class Demo(PageTest):
         self.browser.open(self.page, "#task=memory-trap&condition=zero_shot", height=1700)
         bars = self.browser.run("Chart.getChart(document.querySelector('.flips canvas')).data.datasets.map((set) => set.data)")
         marks = self.marks["memory-trap", "zero_shot"].values()
-        for i in range(5):
+        for i in range(len(MODELS) - 1):
             self.assertEqual(bars[0][i], sum(mark[i:i + 2] == "wr" for mark in marks))
             self.assertEqual(-bars[1][i], sum(mark[i:i + 2] == "rw" for mark in marks))
 
@@ -177,10 +178,10 @@ class Demo(PageTest):
         self.browser.run("document.querySelector('#task canvas').focus()")
         for _ in range(2):
             self.browser.press("ArrowRight")
-        self.assertIn("demo-24k", self.texts("#reading")[0])
+        self.assertIn(MODELS[1], self.texts("#reading")[0])
         self.browser.press("Enter")
         self.browser.settle()
-        self.assertIn("model=demo-24k", self.browser.run("location.hash"))
+        self.assertIn(f"model={MODELS[1]}", self.browser.run("location.hash"))
 
     def test_links_lead_to_tasks_and_back(self):
         self.browser.open(self.page)

@@ -16,7 +16,7 @@ const std::filesystem::path kSource = CATENARY_SOURCE_DIR;
 
 std::vector<TokenId> ends_with(const test::TemporaryFolder& folder) {
   return end_tokens(weights::Checkpoint::open(folder.path()),
-                    Tokenizer::from_json(kSource / "jobs/demo/models/demo-9k/tokenizer.json"));
+                    Tokenizer::from_json(kSource / "jobs/demo/models/demo-13k/tokenizer.json"));
 }
 
 TEST(EndTokens, are_those_of_generation_config_json) {

@@ -39,7 +39,7 @@ struct Ladder {
   std::vector<double> values;
   std::vector<double> covariance;  // [num_points, num_points], from sampling the shared items; empty without them
   double chance = std::numeric_limits<double>::quiet_NaN();  // accuracy of guessing
-  std::vector<std::string> missing;                          // "demo-9k (pending)": models without a point, and why
+  std::vector<std::string> missing;                          // "demo-13k (pending)": models without a point, and why
   std::vector<std::string> notes;                            // what else a reader must know
 
   std::vector<ScalingPoint> scaling_points() const;

@@ -14,7 +14,7 @@ import transformers as hf
 
 HERE = Path(__file__).parent
 DEMO = HERE.parents[2] / "jobs/demo"
-MODEL = "demo-339k"
+MODEL = "demo-360k"
 
 tokenizer = hf.PreTrainedTokenizerFast(tokenizer_file=str(DEMO / "models" / MODEL / "tokenizer.json"))
 model = hf.AutoModelForCausalLM.from_pretrained(DEMO / "models" / MODEL, dtype=torch.float32).eval()
