@@ -512,7 +512,7 @@ void add_plan(CLI::App& app, PlanArgs& args, SimulateArgs& simulate) {
       "run it, and what half or twice as many nodes change. Runs nothing.\n\n"
       "Examples:\n"
       "  catenary plan jobs/demo.json\n"
-      "  catenary plan jobs/ladder-540b.json --simulate nodes=1250,gpus=8,gpu=h100 --gantt ladder.svg\n");
+      "  catenary plan jobs/540b.json --simulate nodes=1250,gpus=8,gpu=h100 --gantt ladder.svg\n");
 }
 
 // "4" or "4..9".

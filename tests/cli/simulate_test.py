@@ -10,7 +10,7 @@ import xml.etree.ElementTree
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CATENARY = str(pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin")) / "catenary")
-LADDER = SOURCE / "jobs" / "ladder-540b.json"
+LADDER = SOURCE / "jobs" / "540b.json"
 
 
 def run(*args):

@@ -1,0 +1,73 @@
+"""The specs of jobs/ are right: planned as they are, where what they need is a small model and made-up items put in its place."""
+
+import json
+import pathlib
+import shutil
+import unittest
+
+from harness import DEMO, MODELS, SweepTestCase, run, smallest_models
+
+JOBS = DEMO.parent
+SMALL = DEMO / "models" / smallest_models(1)[0]
+TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+
+
+class JobsTest(SweepTestCase):
+    def setUp(self):
+        super().setUp()
+        self.jobs = self.folder / "jobs"
+        self.data = self.jobs / "data"
+        self.data.mkdir(parents=True)
+        (self.jobs / "demo").symlink_to(DEMO)
+        self.model = self.folder / "model"  # small, with a chat template
+        shutil.copytree(SMALL, self.model)
+        config = json.loads((self.model / "tokenizer_config.json").read_text())
+        (self.model / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": TEMPLATE}))
+
+    def provide(self, spec):
+        """Below jobs/data what the spec names, and the number of models."""
+        count = 0
+        ladders = {ladder["ladder"]: ladder["models"] for ladder in json.loads(run("models", "list", "--json").out)["ladders"]}
+        for entry in spec["models"]:
+            if "ladder" in entry:
+                repositories = [member[entry.get("kind", "base")] for member in ladders[entry["ladder"]]]
+                paths = [f"{entry['root']}/{repository.split('/')[1]}" for repository in repositories if repository]
+            else:
+                paths = [entry["path"]] if "path" in entry else [f"{entry['folder']}/step-{i}" for i in (1, 2)]
+            count += len(paths)
+            for path in map(self.jobs.joinpath, paths):
+                if not path.exists():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.symlink_to(self.model)
+        for path in (pathlib.Path(task["path"]) for task in spec["tasks"] if "path" in task):
+            if path.parts[0] == "data":
+                (self.jobs / path.parent).mkdir(parents=True, exist_ok=True)
+                self.check(run("tasks", "generate", path.stem, "--n", 40, "--seed", 1, "-o", self.jobs / path), 0)
+        return count
+
+    def test_every_spec_can_be_planned(self):
+        paths = sorted(JOBS.glob("*.json"))
+        self.assertGreaterEqual(len(paths), 9)
+        for path in paths:
+            with self.subTest(path.name):
+                spec = json.loads(path.read_text())
+                self.assertEqual(spec["name"], path.stem)
+                if "shapes" in spec:  # models that exist nowhere
+                    self.check(run("plan", path, "--simulate", "nodes=1250,gpus=8,gpu=h100"), 0, "PaLM-540B")
+                    continue
+                for model in spec["models"]:  # a GGUF file is not a folder; a folder does in its place
+                    if model.get("path", "").endswith(".gguf"):
+                        model["path"] = model["path"].removesuffix(".gguf")
+                num_models = self.provide(spec)
+                copy = self.jobs / path.name
+                copy.write_text(json.dumps(spec))
+                result = run("plan", copy, "--json")
+                self.check(result, 0)
+                units = json.loads(result.out)["units"]
+                self.assertEqual(len(units), num_models * len(spec["tasks"]) * len(spec["conditions"]))
+                for unit in units:
+                    self.assertGreater(unit["num_tokens"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
