@@ -7,6 +7,7 @@
 #ifdef CATENARY_WITH_CUDA
 #include <ATen/cuda/CUDAContextLight.h>
 #include <c10/cuda/CUDAFunctions.h>
+#include <cuda_runtime_api.h>
 #endif
 
 #include "catenary/base/error.h"
@@ -26,6 +27,13 @@ void use_gpu(c10::DeviceIndex index) {
 std::string gpu_name(c10::DeviceIndex index) {
   return at::cuda::getDeviceProperties(index)->name;
 }
+std::string gpu_uuid(c10::DeviceIndex index) {
+  std::string digits;
+  for (const char byte : at::cuda::getDeviceProperties(index)->uuid.bytes) {
+    digits += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  }
+  return digits;
+}
 #else
 constexpr bool kWithCuda = false;
 int num_gpus() {
@@ -35,11 +43,20 @@ void use_gpu(c10::DeviceIndex) {}
 std::string gpu_name(c10::DeviceIndex) {
   return "";
 }
+std::string gpu_uuid(c10::DeviceIndex) {
+  return "";
+}
 #endif
 
 }  // namespace
 
-at::Device choose_device(std::string_view word, int local_rank) {
+std::vector<std::string> visible_gpus() {
+  std::vector<std::string> gpus;
+  for (int i = 0; i < num_gpus(); ++i) gpus.push_back(gpu_uuid(static_cast<c10::DeviceIndex>(i)));
+  return gpus;
+}
+
+at::Device choose_device(std::string_view word, int gpu_index) {
   if (word == "cpu" || (word == "auto" && num_gpus() == 0)) return at::Device(at::kCPU);
   if (word != "cuda" && word != "auto") {
     throw SpecError(fmt::format("--device: expected cpu, cuda or auto, found \"{}\"", word));
@@ -47,15 +64,22 @@ at::Device choose_device(std::string_view word, int local_rank) {
   if (!kWithCuda) {
     throw SpecError("--device cuda: this build has no CUDA; configure it with -DCATENARY_CUDA=ON, or use --device cpu");
   }
-  if (num_gpus() <= local_rank) {
+  if (num_gpus() <= gpu_index) {
     throw SpecError(
-        fmt::format("--device {}: rank {} of this host needs a GPU of its own, and {} are visible; start fewer "
-                    "ranks or use --device cpu",
-                    word, local_rank, num_gpus()));
+        fmt::format("--device {}: {} GPUs are visible; use --device cpu, or see what hides them", word, num_gpus()));
   }
-  const auto index = static_cast<c10::DeviceIndex>(local_rank);
+  const auto index = static_cast<c10::DeviceIndex>(gpu_index);
   use_gpu(index);
   return at::Device(at::kCUDA, index);
+}
+
+CudaVersions cuda_versions() {
+  CudaVersions versions;
+#ifdef CATENARY_WITH_CUDA
+  versions.build = CUDART_VERSION;
+  if (cudaDriverGetVersion(&versions.driver) != cudaSuccess) versions.driver = 0;
+#endif
+  return versions;
 }
 
 std::string device_kind(at::Device device) {

@@ -18,6 +18,7 @@
 #include "cli/exit_code.h"
 #include "cli/guard.h"
 #include "cli/run/host.h"
+#include "cli/run/rank_device.h"
 
 namespace catenary::cli {
 namespace {
@@ -93,16 +94,26 @@ int probe_on_all_ranks(const Communicator& world, const std::filesystem::path& f
                    sum == expected ? "right" : "wrong"),
        "MPI's messages do not arrive as sent; ask the administrator");
 
+  const model::CudaVersions cuda = model::cuda_versions();
+  const auto version_text = [](int version) {
+    return version == 0 ? "none" : fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+  };
+  tell(world, "CUDA", cuda.driver == 0 || cuda.driver / 1000 >= cuda.build / 1000,
+       fmt::format("of this build: {}; of the driver: {}", version_text(cuda.build), version_text(cuda.driver)),
+       "a driver for this version, or a build for the driver's (CATENARY_CUDA, cmake/setup.sh)");
+
   std::string own;
+  bool has_device = true;
   try {
-    own = model::device_kind(model::choose_device("auto", world.local_rank()));
+    own = model::device_kind(device_of_rank("auto", world));
   } catch (const Error& e) {
     own = e.what();
+    has_device = false;
   }
   const auto devices = world.all_gather(own);
   const bool alike = std::ranges::all_of(devices, [&](const std::string& device) { return device == devices[0]; });
-  tell(world, "devices", alike,
-       alike ? fmt::format("every rank has {}", own)
+  tell(world, "devices", alike && has_device,
+       alike ? fmt::format("{}{}", has_device ? "every rank has " : "", own)
              : fmt::format("rank 0 has {}, another {}", devices[0],
                            *std::ranges::find_if(devices, [&](const auto& d) { return d != devices[0]; })),
        "ask for one GPU a rank, or use --device cpu");

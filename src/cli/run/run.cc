@@ -38,6 +38,7 @@
 #include "cli/run/host.h"
 #include "cli/run/loaded_model.h"
 #include "cli/run/progress.h"
+#include "cli/run/rank_device.h"
 #include "cli/run/stop_signal.h"
 #include "cli/run/threads.h"
 #include "cli/slurm/running_units.h"
@@ -352,8 +353,8 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
   parallel::agree(world, [&] {
     study = read_study(args.spec);
     if (args.num_parts > 1) keep_part(*study, args.part_index, args.num_parts);
-    device = model::choose_device(args.compute.device, world.local_rank());
   });
+  parallel::agree(world, [&] { device = device_of_rank(args.compute.device, world); });
   parallel::agree(world, [&] { num_threads = threads_per_rank(args.compute.num_threads, &world); });
   parallel::agree(world, [&] {
     check_same_inputs(world, *study);
