@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
@@ -84,11 +85,16 @@ struct History {
   }
 };
 
-// Items done or failed, whether that is all, and the names of units by id. Zero, no and empty while there is no store.
+// What the store says. Nothing is done while there is none.
 struct Progress {
-  std::int64_t num_items = 0;
+  std::int64_t num_recorded = 0;  // ranges that are done or failed
+  double last_done = 0;           // when: seconds since 1970-01-01 UTC. A range that is done over counts, too
   bool is_complete = false;
-  std::map<std::string, std::string> unit_names;
+  std::map<std::string, std::string> unit_names;  // by id
+
+  bool is_ahead_of(const Progress& earlier) const {
+    return num_recorded > earlier.num_recorded || last_done > earlier.last_done;
+  }
 };
 
 Progress look_at(const std::filesystem::path& path) {
@@ -100,8 +106,12 @@ Progress look_at(const std::filesystem::path& path) {
     const store::Layout& layout = store.layout();
     progress.is_complete = true;
     for (const store::StoredRange& range : store.ranges()) {
-      if (range.state != store::RangeState::kPending) progress.num_items += range.range.num_items;
-      if (range.state == store::RangeState::kPending) progress.is_complete = false;
+      if (range.state == store::RangeState::kPending) {
+        progress.is_complete = false;
+      } else {
+        ++progress.num_recorded;
+      }
+      if (range.state == store::RangeState::kDone) progress.last_done = std::max(progress.last_done, range.finished);
     }
     for (const spec::WorkUnit& unit : layout.units) {
       progress.unit_names[unit.id] =
@@ -126,9 +136,11 @@ class Supervisor {
     } else {
       say(fmt::format("job {}: begun anew by Slurm, time {}", allocation_.job_id, allocation_.num_restarts));
     }
+    Progress progress = look_at(args_.run.store);
+    // Of a store that was removed, or of another study's, nothing is known any more.
+    std::erase_if(history_.deaths, [&](const auto& death) { return !progress.unit_names.contains(death.first); });
     std::optional<std::size_t> usual_num_nodes;
     for (bool probe = false;; probe = true) {
-      const std::int64_t num_items_before = look_at(args_.run.store).num_items;
       int code = kExitStoppedEarly;
       if (stop_signal == 0) {
         std::vector<std::string> nodes = nodes_to_use(probe);
@@ -140,7 +152,7 @@ class Supervisor {
         if (nodes.empty()) return without_nodes();
         code = run_step(nodes);
       }
-      const Progress progress = look_at(args_.run.store);
+      const Progress before = std::exchange(progress, look_at(args_.run.store));
       if (code == kExitDone && !progress.is_complete) {  // srun may say 0 though it started no task
         say("the step ended with exit code 0, and not all items are done");
         code = kExitFailed;
@@ -151,9 +163,9 @@ class Supervisor {
       }
       if (code == kExitDone || code == kExitWithFailures || code == kExitWrongInput) return code;
 
-      const bool has_progress = progress.num_items > num_items_before;
-      history_.num_starts_without_progress = has_progress ? 0 : history_.num_starts_without_progress + 1;
-      blame();
+      history_.num_starts_without_progress =
+          progress.is_ahead_of(before) ? 0 : history_.num_starts_without_progress + 1;
+      blame(progress.unit_names);
       history_.write(args_.run.store);
       if (has_given_up()) return kExitFailed;
       if (code == kExitStoppedEarly || stop_signal != 0) return stopped();
@@ -239,7 +251,7 @@ class Supervisor {
   }
 
   // Notes a death for the unit in which a rank died. Where several ranks died at once it was their node.
-  void blame() {
+  void blame(const std::map<std::string, std::string>& unit_names) {
     const auto running = RunningUnits::read(args_.run.store);
     std::set<std::string> suspects;
     for (const int rank : first_death_.ranks()) {
@@ -248,9 +260,9 @@ class Supervisor {
     if (suspects.size() != 1) return;
     const std::string& unit = *suspects.begin();
     const int deaths = ++history_.deaths[unit];
-    const auto names = look_at(args_.run.store).unit_names;
-    const auto name = names.find(unit);
-    say(fmt::format("rank {} died in {}{}", first_death_.ranks().front(), name == names.end() ? unit : name->second,
+    const auto name = unit_names.find(unit);
+    say(fmt::format("rank {} died in {}{}", first_death_.ranks().front(),
+                    name == unit_names.end() ? unit : name->second,
                     deaths < kDeathsOfAUnit ? "" : ", for the second time: this unit is recorded as failed"));
   }
 

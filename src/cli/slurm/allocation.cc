@@ -81,7 +81,7 @@ std::vector<std::string> Allocation::responding_nodes(const std::vector<std::str
           std::vector<std::string>{"srun", "--jobid=" + job_id, "--overlap", "--mpi=none", "--gres=none", "--mem=0",
                                    "--nodes=1", "--ntasks=1", "--nodelist=" + nodes[i], "true"}));
     }
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     for (std::size_t i = begin; i < end; ++i) {
       Child& probe = *probes[i - begin];
       bool runs = true;
