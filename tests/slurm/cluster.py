@@ -6,9 +6,11 @@ that are /dev/null. Needs the packages munge and slurm-wlm; no root, no systemd,
 """
 
 import ctypes
+import fcntl
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -55,8 +57,12 @@ SwitchType=switch/none
 MailProg=/bin/true
 KillWait=2
 InactiveLimit=0
-SlurmctldTimeout=30
-SlurmdTimeout=10
+# A busy machine is no reason to take a node for dead.
+SlurmctldTimeout=300
+SlurmdTimeout=300
+MessageTimeout=100
+BatchStartTimeout=300
+UnkillableStepTimeout=300
 JobRequeue=1
 GresTypes=gpu
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=256 State=UP
@@ -74,14 +80,19 @@ def find(program):
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Below those that the system gives to outgoing connections, which might take one before its daemon does."""
+    first_given = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(first_given // 2, first_given)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 def die_with_parent():
@@ -112,12 +123,25 @@ def remove_traces(folder):
         shutil.rmtree(shared_memory, ignore_errors=True)
 
 
+def lock_owner(folder):
+    """An open file that keeps the folder for as long as this process lives; None if another one has it."""
+    owner = open(folder / "in_use", "a")
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return owner
+    except BlockingIOError:
+        owner.close()
+        return None
+
+
 def remove_leftovers():
     """Of clusters whose test was killed."""
     for folder in pathlib.Path("/tmp").glob("catenary-slurm-*"):
-        owner = folder / "owner"
-        if folder.stat().st_uid == os.getuid() and owner.exists() and not pathlib.Path("/proc", owner.read_text()).exists():
+        if folder.stat().st_uid != os.getuid() or not (folder / "in_use").exists():
+            continue
+        if owner := lock_owner(folder):
             remove_traces(folder)
+            owner.close()
 
 
 class Cluster:
@@ -125,10 +149,11 @@ class Cluster:
 
     def __enter__(self):
         remove_leftovers()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that __exit__ is reached
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(1))  # so that __exit__ is reached
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catenary-slurm-", dir="/tmp"))  # a socket's path is short
         self.folder.chmod(0o755)  # munge asks for it
-        (self.folder / "owner").write_text(str(os.getpid()))
+        self.owner = lock_owner(self.folder)
         self.daemons = {}
         self.env = dict(os.environ, SLURM_CONF=str(self.folder / "slurm.conf"), OMPI_ALLOW_RUN_AS_ROOT="1",
                         OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_btl="self,vader,tcp", OMPI_MCA_pml="ob1",
@@ -157,6 +182,7 @@ class Cluster:
             if daemon in self.daemons:
                 self.kill(daemon, signal.SIGTERM)
         remove_traces(self.folder)
+        self.owner.close()
 
     def shared_memory(self, node):
         return pathlib.Path("/dev/shm") / f"{self.folder.name}-{node}"
@@ -209,18 +235,21 @@ class Cluster:
     def processes(self):
         return processes_of(self.folder)
 
-    def wait(self, is_so, problem, seconds=30):
+    def logs(self):
+        """The ends of what the daemons say."""
+        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-2000:]}" for path in self.folder.glob("*.out"))
+
+    def wait(self, is_so, problem, seconds=300):
         end = time.monotonic() + seconds
         while not is_so():
             if time.monotonic() > end:
-                logs = "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-2000:]}" for path in self.folder.glob("*.out"))
-                raise RuntimeError(f"{problem}\n{logs}")
+                raise RuntimeError(f"{problem}\n{self.logs()}")
             time.sleep(0.1)
 
     def run(self, *command, **more):
         """A command's standard output. Slurm's commands now and then die of SIGPIPE, and are then tried again."""
         for _ in range(5):
-            result = subprocess.run([*map(str, command)], env=self.env, capture_output=True, text=True, timeout=60, **more)
+            result = subprocess.run([*map(str, command)], env=self.env, capture_output=True, text=True, timeout=300, **more)
             if result.returncode != -signal.SIGPIPE:
                 break
         if result.returncode != 0:
@@ -239,7 +268,7 @@ class Cluster:
         text = self.run("scontrol", "show", "job", "-o", job)
         return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
-    def wait_for_job(self, job, states=("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"), seconds=240):
+    def wait_for_job(self, job, states=("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"), seconds=600):
         self.wait(lambda: self.job_state(job) in states, f"job {job} does not come to {states}", seconds)
         return self.job_state(job)
 
