@@ -9,6 +9,16 @@
 
 namespace catenary::cli {
 
+const TokenCount& StudyTokens::count(const ItemEncoder& encoder, std::size_t task_index, std::size_t condition_index) {
+  const spec::ConditionSpec& condition = study_.spec.conditions[condition_index];
+  const auto* chat_template = encoder.chat_template(condition);
+  const auto [entry, is_new] = counts_.try_emplace({encoder.tokenizer().fingerprint(),
+                                                    chat_template == nullptr ? "" : chat_template->fingerprint(),
+                                                    std::to_string(task_index), std::to_string(condition_index)});
+  if (is_new) entry->second = count_tokens(encoder, study_.tasks[task_index], condition);
+  return entry->second;
+}
+
 TokenCount count_tokens(const ItemEncoder& encoder, const task::Task& task, const spec::ConditionSpec& condition) {
   TokenCount count;
   std::vector<std::vector<tokenizer::TokenId>> all_fed;

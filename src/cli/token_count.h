@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "catenary/task/task_reader.h"
 #include "catenary/tokenizer/tokenizer.h"
 #include "cli/item_encoder.h"
+#include "cli/study.h"
 
 namespace catenary::cli {
 
@@ -25,6 +28,21 @@ struct TokenCount {
   std::vector<std::string> problems;      // "item 4: …": items that cannot be scored
   std::vector<scheduler::TokenCounts>
       ranges;  // what the engine feeds for each range, one after another on one rank, at most
+};
+
+/// The token counts of a study's units. Models that share a tokenizer and a chat template are fed the same tokens,
+/// which are counted once.
+class StudyTokens {
+ public:
+  /// Refers to `study`.
+  explicit StudyTokens(const Study& study) : study_(study) {}
+
+  /// Of a model with this encoder; stays where it is.
+  const TokenCount& count(const ItemEncoder& encoder, std::size_t task_index, std::size_t condition_index);
+
+ private:
+  const Study& study_;
+  std::map<std::vector<std::string>, TokenCount> counts_;
 };
 
 TokenCount count_tokens(const ItemEncoder& encoder, const task::Task& task, const spec::ConditionSpec& condition);

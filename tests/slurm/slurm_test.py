@@ -411,7 +411,15 @@ class SlurmTest(unittest.TestCase):
         self.assertIn("#SBATCH --partition=main", shown)
         self.assertIn("#SBATCH --gpus-per-node=2", shown)  # which sinfo tells
         self.assertIn("#SBATCH --ntasks-per-node=2", shown)
+        self.assertIn("#SBATCH --nodes=1\n", shown)
+        self.assertIn("1 node x 2 ranks, predicted: 1 min", shown)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["study.json"])
+
+    def test_the_simulator_says_how_many_nodes(self):
+        self.site(flops_per_rank=1e4)
+        shown = self.catenary("submit", self.spec(), "-o", self.store, "--dry-run")
+        self.assertRegex(shown, r"(?s)1 node x 2 ranks, predicted: .*\n2 nodes x .*\n4 nodes x 2 ranks, predicted: ")
+        self.assertIn("#SBATCH --nodes=4\n", shown)
 
     def test_what_slurm_refuses_is_told(self):
         self.assertIn("4 nodes and 1 spare are asked for, and 4 are there", self.catenary(

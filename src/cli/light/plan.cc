@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,10 +47,7 @@ std::optional<double> random_accuracy_of(const task::Task& task) {
   return task::random_accuracy(num_classes);
 }
 
-// Models that share a tokenizer and a chat template are fed the same tokens.
-using Counts = std::map<std::vector<std::string>, TokenCount>;
-
-std::vector<PlannedUnit> plan_units(const Study& study, Counts& counts) {
+std::vector<PlannedUnit> plan_units(const Study& study, StudyTokens& all_tokens) {
   std::vector<PlannedUnit> units;
   for (std::size_t m = 0; m < study.checkpoints.size(); ++m) {
     const ItemEncoder encoder(study.checkpoints[m], study.spec.conditions);
@@ -60,12 +56,7 @@ std::vector<PlannedUnit> plan_units(const Study& study, Counts& counts) {
       const task::Task& task = study.tasks[t];
       for (std::size_t c = 0; c < study.spec.conditions.size(); ++c) {
         const spec::ConditionSpec& condition = study.spec.conditions[c];
-        const auto* chat_template = encoder.chat_template(condition);
-        const auto [entry, is_new] = counts.try_emplace({encoder.tokenizer().fingerprint(),
-                                                         chat_template == nullptr ? "" : chat_template->fingerprint(),
-                                                         std::to_string(t), std::to_string(c)});
-        TokenCount& tokens = entry->second;
-        if (is_new) tokens = count_tokens(encoder, task, condition);
+        const TokenCount& tokens = all_tokens.count(encoder, t, c);
         scheduler::TokenCounts fed;
         double traffic = 0;
         for (const scheduler::TokenCounts& range : tokens.ranges) {
@@ -197,8 +188,8 @@ int plan(const PlanArgs& args) {
     return kExitDone;
   }
   const Study study = read_study(args.spec);
-  Counts counts;
-  const auto units = plan_units(study, counts);
+  StudyTokens tokens(study);
+  const auto units = plan_units(study, tokens);
   Json json = to_json(study, units);
   if (!args.json) print_text(args, study, units);
   if (args.simulate) {

@@ -135,8 +135,12 @@ int submit(const SubmitArgs& args) {
   const std::string fit_path = beside(store, ".fit.sbatch");
   const std::string fit_text = args.fit ? fit_script(site, name, store).text() : "";
   fmt::print("{}", printable_lines(text));
-  log::info(fmt::format("{} nodes x {} ranks, predicted: {:.0f} min", size.num_nodes, size.ranks_per_node,
-                        std::ceil(size.predicted_seconds / 60)));
+  for (const Prediction& on : size.predictions) {
+    log::info(fmt::format("{} node{} x {} rank{}, predicted: {:.0f} min, {:.1f} node-hours, ranks busy {:.0f} %",
+                          on.num_nodes, on.num_nodes == 1 ? "" : "s", size.ranks_per_node,
+                          size.ranks_per_node == 1 ? "" : "s", std::ceil(on.seconds / 60),
+                          on.seconds / 3600 * on.num_nodes, 100 * on.utilization));
+  }
   if (args.dry_run) return kExitDone;
 
   write_file(script_path, text);

@@ -109,9 +109,11 @@ std::vector<std::string> launch_command(const Allocation& allocation, const std:
   const std::size_t num_ranks = nodes.size() * static_cast<std::size_t>(allocation.ranks_per_node);
   std::vector<std::string> argv{launcher.front()};
   if (launcher.front().ends_with("mpirun") || launcher.front().ends_with("mpiexec")) {
-    argv.insert(argv.end(), {"-n", std::to_string(num_ranks), "--host"});
-    argv.push_back(fmt::format("{}:{}", fmt::join(nodes, fmt::format(":{},", allocation.ranks_per_node)),
-                               allocation.ranks_per_node));
+    const int ranks = allocation.ranks_per_node;
+    argv.insert(argv.end(),
+                {"-n", std::to_string(num_ranks), "--host",
+                 fmt::format("{}:{}", fmt::join(nodes, fmt::format(":{},", ranks)), ranks), "--use-hwthread-cpus",
+                 "--map-by", fmt::format("ppr:{}:node:PE={}", ranks, allocation.cpus_per_rank)});
   } else {
     // A rank whose node is gone leaves the others waiting, so unlike the job the step is not to outlive a node. A rank
     // that ends with 3 or 75 is no reason to kill the others; when one dies, MPI does that.
@@ -119,7 +121,7 @@ std::vector<std::string> launch_command(const Allocation& allocation, const std:
                              fmt::format("--ntasks-per-node={}", allocation.ranks_per_node),
                              fmt::format("--cpus-per-task={}", allocation.cpus_per_rank),
                              fmt::format("--nodelist={}", fmt::join(nodes, ",")), "--no-kill=off",
-                             "--kill-on-bad-exit=0", "--unbuffered"});
+                             "--kill-on-bad-exit=0", "--unbuffered", "--cpu-bind=cores", "--distribution=block:block"});
   }
   argv.insert(argv.end(), launcher.begin() + 1, launcher.end());  // the site has the last word
   argv.insert(argv.end(), command.begin(), command.end());

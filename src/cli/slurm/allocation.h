@@ -30,7 +30,8 @@ struct Allocation {
 };
 
 /// The command line that starts `command` once for each rank, on these nodes. `launcher` is srun or mpirun with the
-/// options that the site needs.
+/// options that the site needs. The ranks of a node get its cores in their order, as many CPUs each as Slurm gave them,
+/// so that the first ranks share a socket with the first GPUs.
 std::vector<std::string> launch_command(const Allocation& allocation, const std::vector<std::string>& launcher,
                                         const std::vector<std::string>& nodes, const std::vector<std::string>& command);
 

@@ -6,15 +6,15 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <map>
-#include <numeric>
 #include <regex>
 #include <sstream>
 #include <vector>
 
 #include "catenary/base/error.h"
-#include "catenary/weights/cost.h"
+#include "catenary/scheduler/cost.h"
+#include "catenary/scheduler/simulation.h"
 #include "cli/item_encoder.h"
+#include "cli/model_cost.h"
 #include "cli/slurm/process.h"
 #include "cli/token_count.h"
 
@@ -24,49 +24,64 @@ namespace {
 // Reached in scoring where the site file does not say better (docs/engine.md; a GPU: two fifths of an A100's peak).
 constexpr double kFlopsOfCore = 5e10;
 constexpr double kFlopsOfGpu = 1.2e14;
-constexpr double kLoadBytesPerSecond = 1e9;  // of a node, from its file system
+constexpr double kLoadBytesPerSecond = 1e9;  // of a rank, from the file system
 constexpr int kCoresOfRank = 8;
 constexpr std::int64_t kMibOfRank = 2048;  // besides weights: programs, batches
 constexpr double kGoodTime = 1800;
+constexpr double kWorthMoreNodes = 0.75;  // of the time on fewer
 
-double flops_of(const weights::Checkpoint& checkpoint, const TokenCount& count) {
-  const double num_items = static_cast<double>(std::max<std::size_t>(1, count.longest.size()));
-  const double mean_length =
-      static_cast<double>(std::accumulate(count.longest.begin(), count.longest.end(), std::int64_t{0})) / num_items;
-  const auto token =
-      weights::forward_flops(checkpoint.config(), std::max<std::int64_t>(1, std::lround(mean_length / 2)));
-  return static_cast<double>(count.num_distinct_tokens) * (token.layers + token.attention) +
-         static_cast<double>(count.num_continuations) * token.logits;
+// Counts the GPUs of "gpu:a100:4(S:0-1),gpu:h100:2,fpga:1"; `kind` becomes what the first are called.
+int count_gpus(const std::string& gres, std::string& kind) {
+  static const std::regex gpu(R"((?:^|,)gpu(?::([^:,(]+))?:([0-9]+))");
+  int count = 0;
+  for (std::sregex_iterator it(gres.begin(), gres.end(), gpu), end; it != end; ++it) {
+    if (count == 0) kind = (*it)[1];
+    count += std::stoi((*it)[2]);
+  }
+  return count;
 }
 
-// All GPUs of "gpu:a100:4(S:0-1),gpu:h100:2,fpga:1".
-int count_gpus(const std::string& gres) {
-  static const std::regex gpu(R"((?:^|,)gpu(?::[^:,(]+)?:([0-9]+))");
-  int count = 0;
-  for (std::sregex_iterator it(gres.begin(), gres.end(), gpu), end; it != end; ++it) count += std::stoi((*it)[1]);
-  return count;
+// What a rank gets done in a second.
+double flops_of_rank(const Site& site, const Partition& partition, spec::DType dtype, bool on_gpu, int num_cpus) {
+  if (site.flops_per_rank) return *site.flops_per_rank;
+  if (!on_gpu) return kFlopsOfCore * num_cpus;
+  const scheduler::DeviceKind* kind = scheduler::find_device_kind(partition.gpu);
+  const double flops = kind == nullptr ? kFlopsOfGpu : kind->flops * scheduler::Surroundings().efficiency;
+  return dtype == spec::DType::kFloat32 ? flops / 2 : flops;  // as TF32
+}
+
+// Every model on one rank, as the sweep runs it.
+Prediction predict(const Work& work, double flops_of_rank, int ranks_per_node, int num_nodes) {
+  scheduler::Work simulated{.models = {}, .units = work.units, .ranks = {}};
+  for (const std::int64_t bytes : work.model_bytes) {
+    simulated.models.push_back(
+        {{.group_size = 1, .rate = flops_of_rank, .load_seconds = static_cast<double>(bytes) / kLoadBytesPerSecond}});
+  }
+  for (int rank = 0; rank < num_nodes * ranks_per_node; ++rank) simulated.ranks.push_back({rank / ranks_per_node});
+  const auto simulation = simulate(simulated, {}, scheduler::Strategy::kPolicy);
+  return {num_nodes, simulation.makespan_seconds, simulation.utilization};
 }
 
 }  // namespace
 
 Work work_of(const Study& study) {
-  Work work;
-  std::map<std::vector<std::string>, TokenCount> counts;  // models that share a tokenizer are fed the same tokens
+  Work work{.dtype = study.spec.dtype, .model_bytes = {}, .units = {}};
+  StudyTokens all_tokens(study);
+  std::size_t first_range = 0;
   for (const weights::Checkpoint& checkpoint : study.checkpoints) {
     const ItemEncoder encoder(checkpoint, study.spec.conditions);
+    const scheduler::ModelCost cost = cost_of(checkpoint.config(), study.spec.dtype);
     for (std::size_t t = 0; t < study.tasks.size(); ++t) {
       for (std::size_t c = 0; c < study.spec.conditions.size(); ++c) {
-        const auto* chat_template = encoder.chat_template(study.spec.conditions[c]);
-        const auto [entry, is_new] = counts.try_emplace({encoder.tokenizer().fingerprint(),
-                                                         chat_template == nullptr ? "" : chat_template->fingerprint(),
-                                                         std::to_string(t), std::to_string(c)});
-        if (is_new) entry->second = count_tokens(encoder, study.tasks[t], study.spec.conditions[c]);
-        work.flops += flops_of(checkpoint, entry->second);
+        const auto& ranges = all_tokens.count(encoder, t, c).ranges;
+        scheduler::TokenCounts fed;
+        for (const scheduler::TokenCounts& range : ranges) fed += range;
+        work.units.push_back({static_cast<std::int32_t>(work.model_bytes.size()), first_range, ranges.size(),
+                              flops(cost, fed) / static_cast<double>(ranges.size())});
+        first_range += ranges.size();
       }
     }
-    const std::int64_t bytes = checkpoint.num_parameters() * (study.spec.dtype == spec::DType::kFloat32 ? 4 : 2);
-    work.largest_model_bytes = std::max(work.largest_model_bytes, bytes);
-    work.total_model_bytes += bytes;
+    work.model_bytes.push_back(checkpoint.num_parameters() * (study.spec.dtype == spec::DType::kFloat32 ? 4 : 2));
   }
   return work;
 }
@@ -74,7 +89,7 @@ Work work_of(const Study& study) {
 Partition find_partition(const Site& site) {
   Partition partition;
   bool found = false;
-  std::vector<std::string> command{"sinfo", "-h", "-o", "%P|%D|%c|%m|%G|%l"};
+  std::vector<std::string> command{"sinfo", "-h", "-o", "%P|%D|%c|%m|%G|%l|%X"};
   if (!site.partition.empty()) command.push_back("--partition=" + site.partition);
   const CommandResult sinfo = run_command(command);
   std::istringstream lines(sinfo.exit_code == 0 ? sinfo.output : "");
@@ -82,13 +97,14 @@ Partition find_partition(const Site& site) {
     std::vector<std::string> words;
     std::istringstream stream(line);
     for (std::string word; std::getline(stream, word, '|');) words.push_back(word);
-    if (words.size() != 6) continue;
+    if (words.size() != 7) continue;
     if (site.partition.empty() && !words[0].ends_with('*')) continue;  // the default partition
-    const Partition kind{.num_nodes = std::atoi(words[1].c_str()),
-                         .cpus_per_node = std::atoi(words[2].c_str()),
-                         .gpus_per_node = count_gpus(words[4]),
-                         .mib_per_node = std::atoll(words[3].c_str()),
-                         .limit_seconds = parse_slurm_time(words[5]).value_or(0)};
+    Partition kind{.num_nodes = std::atoi(words[1].c_str()),
+                   .cpus_per_node = std::atoi(words[2].c_str()),
+                   .sockets_per_node = std::max(1, std::atoi(words[6].c_str())),
+                   .mib_per_node = std::atoll(words[3].c_str()),
+                   .limit_seconds = parse_slurm_time(words[5]).value_or(0)};
+    kind.gpus_per_node = count_gpus(words[4], kind.gpu);
     // Where nodes differ, what they all have.
     if (!found) {
       partition = kind;
@@ -136,10 +152,13 @@ JobSize size_job(const Work& work, const Partition& partition, const Site& site,
   JobSize size;
   const bool on_gpus = wishes.use_gpus && partition.gpus_per_node > 0;
   const int cores = partition.cpus_per_node;
-  const int threads = wishes.threads_per_rank > 0 ? wishes.threads_per_rank : std::min(cores, kCoresOfRank);
-  size.ranks_per_node = wishes.ranks_per_node > 0 ? wishes.ranks_per_node
-                        : on_gpus                 ? partition.gpus_per_node
-                                                  : std::max(1, cores / threads);
+  const int num_sockets = partition.sockets_per_node;
+  const int cores_of_socket = std::max(1, cores / num_sockets);
+  const int threads = wishes.threads_per_rank > 0 ? wishes.threads_per_rank : std::min(cores_of_socket, kCoresOfRank);
+  size.ranks_per_node = wishes.ranks_per_node > 0    ? wishes.ranks_per_node
+                        : on_gpus                    ? partition.gpus_per_node
+                        : threads <= cores_of_socket ? cores_of_socket / threads * num_sockets
+                                                     : std::max(1, cores / threads);
   if (on_gpus && size.ranks_per_node > partition.gpus_per_node) {
     throw SpecError(fmt::format("--ranks-per-node {}: a rank needs a GPU of its own, and a node has {}",
                                 size.ranks_per_node, partition.gpus_per_node));
@@ -149,29 +168,32 @@ JobSize size_job(const Work& work, const Partition& partition, const Site& site,
         fmt::format("--ranks-per-node {}: a rank needs a core, and a node has {}", size.ranks_per_node, cores));
   }
   size.gpus_per_node = on_gpus ? size.ranks_per_node : 0;
-  size.cpus_per_rank = cores / size.ranks_per_node;
+  // Where a socket has room for whole ranks, none lies across two.
+  const int ranks_of_socket = (size.ranks_per_node + num_sockets - 1) / num_sockets;
+  const bool fits_sockets = size.ranks_per_node >= num_sockets && ranks_of_socket <= cores_of_socket;
+  size.cpus_per_rank = fits_sockets ? cores_of_socket / ranks_of_socket : cores / size.ranks_per_node;
   if (wishes.threads_per_rank > 0) size.cpus_per_rank = std::min(size.cpus_per_rank, wishes.threads_per_rank);
-  const std::int64_t mib_of_rank = work.largest_model_bytes * 5 / 4 / (1 << 20) + kMibOfRank;
+  const std::int64_t largest_model_bytes = work.model_bytes.empty() ? 0 : std::ranges::max(work.model_bytes);
+  const std::int64_t mib_of_rank = largest_model_bytes * 5 / 4 / (1 << 20) + kMibOfRank;
   size.mib_per_node = std::min(partition.mib_per_node, size.ranks_per_node * mib_of_rank);
 
-  const double flops_of_rank = site.flops_per_rank.value_or(on_gpus ? kFlopsOfGpu : kFlopsOfCore * size.cpus_per_rank);
-  const auto seconds_on = [&](int num_nodes) {
-    return work.flops / (flops_of_rank * size.ranks_per_node * num_nodes) +
-           static_cast<double>(work.total_model_bytes) / kLoadBytesPerSecond;
-  };
-  size.num_nodes = wishes.num_nodes;
-  if (size.num_nodes == 0) {
-    size.num_nodes = 1;
-    while (seconds_on(size.num_nodes) > kGoodTime && size.num_nodes < partition.num_nodes) size.num_nodes *= 2;
-    size.num_nodes = std::min(size.num_nodes, partition.num_nodes);
+  const double flops = flops_of_rank(site, partition, work.dtype, on_gpus, size.cpus_per_rank);
+  const auto predict_on = [&](int num_nodes) { return predict(work, flops, size.ranks_per_node, num_nodes); };
+  const int most_nodes = wishes.num_nodes > 0 ? wishes.num_nodes : partition.num_nodes - wishes.num_spare;
+  size.num_nodes = std::max(1, wishes.num_nodes);
+  size.predictions.push_back(predict_on(size.num_nodes));
+  while (size.predictions.back().seconds > kGoodTime && size.num_nodes < most_nodes) {
+    const Prediction more = predict_on(std::min(2 * size.num_nodes, most_nodes));
+    if (more.seconds > kWorthMoreNodes * size.predictions.back().seconds) break;
+    size.predictions.push_back(more);
+    size.num_nodes = more.num_nodes;
   }
   if (size.num_nodes + wishes.num_spare > partition.num_nodes) {
     throw SpecError(fmt::format("{} nodes{} are asked for, and {} are there", size.num_nodes,
                                 wishes.num_spare > 0 ? fmt::format(" and {} spare", wishes.num_spare) : "",
                                 partition.num_nodes));
   }
-  size.predicted_seconds = seconds_on(size.num_nodes);
-  const double margin = 2 * size.predicted_seconds + 600;
+  const double margin = 2 * size.predictions.back().seconds + 600;
   const auto asked = static_cast<std::int64_t>(std::min(std::ceil(margin / 60), 1e6)) * 60;
   const std::int64_t most = wishes.limit_seconds > 0      ? wishes.limit_seconds
                             : partition.limit_seconds > 0 ? partition.limit_seconds

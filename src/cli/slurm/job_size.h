@@ -3,7 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "catenary/scheduler/policy.h"
+#include "catenary/spec/sweep_spec.h"
 #include "cli/slurm/site.h"
 #include "cli/study.h"
 
@@ -11,19 +14,21 @@ namespace catenary::cli {
 
 /// What a study asks of a machine.
 struct Work {
-  double flops = 0;
-  std::int64_t largest_model_bytes = 0;  // of weights, in the dtype that it is computed in
-  std::int64_t total_model_bytes = 0;
+  spec::DType dtype = spec::DType::kFloat32;
+  std::vector<std::int64_t> model_bytes;      // of weights, in that dtype
+  std::vector<scheduler::PendingUnit> units;  // costs are FLOPs
 };
 
-/// Tokens are counted, each distinct prefix of a unit once, as `catenary plan` counts them.
+/// As `catenary plan` counts.
 Work work_of(const Study& study);
 
 /// A partition's nodes.
 struct Partition {
   int num_nodes = 1;
   int cpus_per_node = 1;
+  int sockets_per_node = 1;
   int gpus_per_node = 0;
+  std::string gpu;  // what Slurm calls them; empty where it does not say
   std::int64_t mib_per_node = 0;
   std::int64_t limit_seconds = 0;  // 0: none
 };
@@ -45,6 +50,13 @@ struct Wishes {
   std::int64_t limit_seconds = 0;
 };
 
+/// What the simulator says of a number of nodes.
+struct Prediction {
+  int num_nodes = 1;
+  double seconds = 0;
+  double utilization = 0;  // of the ranks
+};
+
 struct JobSize {
   int num_nodes = 1;
   int ranks_per_node = 1;
@@ -52,14 +64,14 @@ struct JobSize {
   int gpus_per_node = 0;
   std::int64_t mib_per_node = 0;  // 0: not asked for
   std::int64_t limit_seconds = 0;
-  double predicted_seconds = 0;
-  int num_jobs = 1;  // that resume one another, if none may go back into the queue
+  std::vector<Prediction> predictions;  // of all numbers of nodes that were looked at; the one taken is the last
+  int num_jobs = 1;                     // that resume one another, if none may go back into the queue
 };
 
-/// A rank for each GPU; without GPUs a rank for each 8 cores, or as many as the threads given allow. Without a number
-/// of nodes: the fewest, doubled from 1, that finish within half an hour or, if the partition is too small for that,
-/// all. Twice the predicted time is asked for, and ten minutes more.
-/// Throws SpecError for more than the partition has.
+/// A rank for each GPU; without GPUs a rank for each 8 cores of a socket, or as many as the threads given allow.
+/// Without a number of nodes the simulator plays 1, 2, 4, … of them: the fewest that finish within half an hour, but no
+/// more than shorten the sweep by a quarter at least, and than the partition has. Twice the predicted time is asked
+/// for, and ten minutes more. Throws SpecError for more than the partition has.
 JobSize size_job(const Work& work, const Partition& partition, const Site& site, const Wishes& wishes);
 
 }  // namespace catenary::cli
