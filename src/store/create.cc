@@ -24,8 +24,9 @@ std::uint64_t estimate_num_bytes(const Tables& tables) {
     if constexpr (std::is_same_v<T, std::string>) width = text_width(rows);
     num_bytes += rows.size() * width;
   });
-  for_each_result_column(num_results(tables), [&num_bytes]<class T>(const ResultInfo<T>&, std::size_t num_rows) {
-    num_bytes += num_rows * sizeof(T);
+  ResultColumns<std::type_identity> columns;
+  for_each_result_column(columns, num_results(tables), [&num_bytes]<class T>(auto&, const ResultInfo<T>& result) {
+    num_bytes += result.num_rows * sizeof(T);
   });
   return num_bytes;
 }
@@ -138,9 +139,11 @@ void write_file(H5File file, const Layout& layout, const Tables& tables, const F
       Column<T>::create(file, info, rows.size(), T{}).write(0, rows);
     }
   });
-  for_each_result_column(num_results(tables), [&file]<class T>(const ResultInfo<T>& column, std::size_t num_rows) {
-    Column<T>::create(file, column.info, num_rows, column.pending);
-  });
+  ResultColumns<Column> columns;
+  for_each_result_column(columns, num_results(tables),
+                         [&file]<class T>(Column<T>& column, const ResultInfo<T>& result) {
+                           column = Column<T>::create(file, result.info, result.num_rows, result.pending);
+                         });
   file.flush();
   file.close();
 }

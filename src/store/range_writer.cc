@@ -81,49 +81,22 @@ Values flatten(const Tables& tables, std::size_t range_index, const std::vector<
 
 RangeWriter::RangeWriter(const std::filesystem::path& path, Tables tables) : tables_(std::move(tables)), path_(path) {
   const H5File file = H5File::open(path);
-  const auto find = [&file]<class T>(ResultColumn<T>& column, const ResultInfo<T>& result, std::size_t num_rows) {
-    column = {Column<T>::open(file, result.info.path, num_rows).offset(), num_rows};
+  const auto find = [&file]<class T>(Extent<T>& column, const ResultInfo<T>& result) {
+    column = {Column<T>::open(file, result.info.path, result.num_rows).offset(), result.num_rows};
   };
-  const NumResults num = num_results(tables_);
-  find(log_likelihood_, kLogLikelihood, num.scores);
-  find(num_tokens_, kNumTokens, num.scores);
-  find(is_greedy_, kIsGreedy, num.scores);
-  find(is_truncated_, kIsTruncated, num.items);
-  find(text_begin_, kTextBegin, num.texts);
-  find(text_num_bytes_, kTextNumBytes, num.texts);
-  find(text_num_tokens_, kTextNumTokens, num.texts);
-  find(text_is_cut_, kTextIsCut, num.texts);
-  find(text_bytes_, kTextBytes, num.text_bytes);
-  find(state_, kState, num.ranges);
-  find(checksum_, kChecksum, num.ranges);
-  find(run_index_, kRunIndex, num.ranges);
-  find(owner_rank_, kOwnerRank, num.ranges);
-  find(seconds_, kSeconds, num.ranges);
-  find(num_tokens_fed_, kNumTokensFed, num.ranges);
-  find(num_items_truncated_, kNumItemsTruncated, num.ranges);
-  find(flops_, kFlops, num.ranges);
-  find(finished_, kFinished, num.ranges);
-  find(error_, kError, num.ranges);
-  find(record_checksum_, kRecordChecksum, num.ranges);
-  find(run_started_, kRunStarted, kNumRunRows);
-  find(run_finished_, kRunFinished, kNumRunRows);
-  find(run_num_ranks_, kRunNumRanks, kNumRunRows);
-  find(run_host_, kRunHost, kNumRunRows);
-  find(run_catenary_version_, kRunCatenaryVersion, kNumRunRows);
-  find(run_libtorch_version_, kRunLibtorchVersion, kNumRunRows);
-  find(run_checksum_, kRunChecksum, kNumRunRows);
+  for_each_result_column(columns_, num_results(tables_), find);
   descriptor_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!descriptor_) throw StoreError(fmt::format("{}: cannot be written: {}", path.string(), std::strerror(errno)));
 }
 
 template <class T>
-void RangeWriter::put(const ResultColumn<T>& column, std::size_t first, const std::vector<T>& rows) const {
+void RangeWriter::put(const Extent<T>& column, std::size_t first, const std::vector<T>& rows) const {
   check(first <= column.num_rows && rows.size() <= column.num_rows - first, "rows outside of a column");
   put_bytes(column.offset + first * sizeof(T), rows.data(), rows.size() * sizeof(T));
 }
 
 template <class T>
-void RangeWriter::put_one(const ResultColumn<T>& column, std::size_t row, const T& value) const {
+void RangeWriter::put_one(const Extent<T>& column, std::size_t row, const T& value) const {
   check(row < column.num_rows, "a row outside of a column");
   put_bytes(column.offset + row * sizeof(T), &value, sizeof(T));
 }
@@ -157,44 +130,44 @@ void RangeWriter::write(std::size_t range_index, const spec::RangeResult& result
   if (!has_failed) {
     const Values values = flatten(tables_, range_index, result.items);
     const Place place = place_of_range(tables_, range_index);
-    put(log_likelihood_, place.score_begin, values.log_likelihood);
-    put(num_tokens_, place.score_begin, values.num_tokens);
-    put(is_greedy_, place.score_begin, values.is_greedy);
-    put(is_truncated_, place.item_begin, values.is_truncated);
-    put(text_begin_, place.text_begin, text_begins(place, values));
-    put(text_num_bytes_, place.text_begin, values.text_num_bytes);
-    put(text_num_tokens_, place.text_begin, values.text_num_tokens);
-    put(text_is_cut_, place.text_begin, values.text_is_cut);
+    put(columns_.log_likelihood, place.score_begin, values.log_likelihood);
+    put(columns_.num_tokens, place.score_begin, values.num_tokens);
+    put(columns_.is_greedy, place.score_begin, values.is_greedy);
+    put(columns_.is_truncated, place.item_begin, values.is_truncated);
+    put(columns_.text_begin, place.text_begin, text_begins(place, values));
+    put(columns_.text_num_bytes, place.text_begin, values.text_num_bytes);
+    put(columns_.text_num_tokens, place.text_begin, values.text_num_tokens);
+    put(columns_.text_is_cut, place.text_begin, values.text_is_cut);
     check(values.text_bytes.size() <= place.num_text_bytes, "texts beyond their room");
-    put_bytes(text_bytes_.offset + place.text_byte_begin, values.text_bytes.data(), values.text_bytes.size());
+    put_bytes(columns_.text_bytes.offset + place.text_byte_begin, values.text_bytes.data(), values.text_bytes.size());
     record.checksum = values_checksum(unit_id, first_item, values);
     if (sync_values && ::fdatasync(descriptor_.get()) != 0) {
       throw StoreError(fmt::format("{}: cannot be put on the disk: {}", path_.string(), std::strerror(errno)));
     }
   }
-  put_one(error_, range_index,
+  put_one(columns_.error, range_index,
           fixed_text<ErrorText>(result.error));  // a success clears the reason of a failure before it
-  put_one(checksum_, range_index, record.checksum);
-  put_one(run_index_, range_index, record.run_index);
-  put_one(owner_rank_, range_index, record.owner_rank);
-  put_one(seconds_, range_index, record.seconds);
-  put_one(num_tokens_fed_, range_index, record.num_tokens_fed);
-  put_one(num_items_truncated_, range_index, record.num_items_truncated);
-  put_one(flops_, range_index, record.flops);
-  put_one(finished_, range_index, record.finished);
-  put_one(record_checksum_, range_index, store::record_checksum(unit_id, first_item, record));
-  put_one(state_, range_index, static_cast<std::uint8_t>(record.state));
+  put_one(columns_.checksum, range_index, record.checksum);
+  put_one(columns_.run_index, range_index, record.run_index);
+  put_one(columns_.owner_rank, range_index, record.owner_rank);
+  put_one(columns_.seconds, range_index, record.seconds);
+  put_one(columns_.num_tokens_fed, range_index, record.num_tokens_fed);
+  put_one(columns_.num_items_truncated, range_index, record.num_items_truncated);
+  put_one(columns_.flops, range_index, record.flops);
+  put_one(columns_.finished, range_index, record.finished);
+  put_one(columns_.record_checksum, range_index, store::record_checksum(unit_id, first_item, record));
+  put_one(columns_.state, range_index, static_cast<std::uint8_t>(record.state));
 }
 
 void RangeWriter::write_run(std::size_t run_index, const Run& run) const {
   // A reader takes a row whose checksum holds without `finished` for one that has not ended.
-  put_one(run_finished_, run_index, run.finished);
-  put_one(run_num_ranks_, run_index, run.num_ranks);
-  put_one(run_host_, run_index, fixed_text<HostText>(run.host));
-  put_one(run_catenary_version_, run_index, fixed_text<VersionText>(run.catenary_version));
-  put_one(run_libtorch_version_, run_index, fixed_text<VersionText>(run.libtorch_version));
-  put_one(run_checksum_, run_index, store::run_checksum(run));
-  put_one(run_started_, run_index, run.started);
+  put_one(columns_.run_finished, run_index, run.finished);
+  put_one(columns_.run_num_ranks, run_index, run.num_ranks);
+  put_one(columns_.run_host, run_index, fixed_text<HostText>(run.host));
+  put_one(columns_.run_catenary_version, run_index, fixed_text<VersionText>(run.catenary_version));
+  put_one(columns_.run_libtorch_version, run_index, fixed_text<VersionText>(run.libtorch_version));
+  put_one(columns_.run_checksum, run_index, store::run_checksum(run));
+  put_one(columns_.run_started, run_index, run.started);
 }
 
 double seconds_since_1970() {

@@ -34,39 +34,22 @@ class RangeWriter {
   void write_run(std::size_t run_index, const Run& run) const;
 
  private:
+  /// Where a column lies in the file.
   template <class T>
-  struct ResultColumn {
+  struct Extent {
     std::uint64_t offset = 0;
     std::size_t num_rows = 0;
   };
   template <class T>
-  void put(const ResultColumn<T>& column, std::size_t first, const std::vector<T>& rows) const;
+  void put(const Extent<T>& column, std::size_t first, const std::vector<T>& rows) const;
   template <class T>
-  void put_one(const ResultColumn<T>& column, std::size_t row, const T& value) const;
+  void put_one(const Extent<T>& column, std::size_t row, const T& value) const;
   void put_bytes(std::uint64_t offset, const void* bytes, std::size_t num_bytes) const;
 
   Tables tables_;
   std::filesystem::path path_;
   Descriptor descriptor_;
-  ResultColumn<double> log_likelihood_;
-  ResultColumn<std::int32_t> num_tokens_;
-  ResultColumn<std::uint8_t> is_greedy_, is_truncated_;
-  ResultColumn<std::int64_t> text_begin_;
-  ResultColumn<std::int32_t> text_num_bytes_, text_num_tokens_;
-  ResultColumn<std::uint8_t> text_is_cut_, text_bytes_;
-  ResultColumn<std::uint8_t> state_;
-  ResultColumn<std::uint32_t> checksum_;
-  ResultColumn<std::int32_t> run_index_, owner_rank_;
-  ResultColumn<double> seconds_;
-  ResultColumn<std::int64_t> num_tokens_fed_, num_items_truncated_;
-  ResultColumn<double> flops_, finished_;
-  ResultColumn<ErrorText> error_;
-  ResultColumn<std::uint32_t> record_checksum_;
-  ResultColumn<double> run_started_, run_finished_;
-  ResultColumn<std::int32_t> run_num_ranks_;
-  ResultColumn<HostText> run_host_;
-  ResultColumn<VersionText> run_catenary_version_, run_libtorch_version_;
-  ResultColumn<std::uint32_t> run_checksum_;
+  ResultColumns<Extent> columns_;
 };
 
 double seconds_since_1970();

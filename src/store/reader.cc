@@ -43,18 +43,11 @@ struct Reader::State {
   std::vector<std::uint32_t> checksums;  // of each range's values
   std::vector<std::string> errors;
   std::vector<Run> runs;
-  Column<ErrorText> error;
-  Column<double> log_likelihood;
-  Column<std::int32_t> num_tokens;
-  Column<std::uint8_t> is_greedy, is_truncated;
-  Column<std::int64_t> text_begin;
-  Column<std::int32_t> text_num_bytes, text_num_tokens;
-  Column<std::uint8_t> text_is_cut, text_bytes;
+  ResultColumns<Column> columns;
 
   void read_layout();
   void read_ranges();
   void read_runs();
-  void open_values();
   Rows read_rows(const Place& place) const;
   std::string read_error(std::size_t range) const;
   std::optional<Values> intact_values(std::size_t range, const Rows& rows) const;
@@ -73,9 +66,12 @@ Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<Stat
         version > kSchemaVersion ? "use a newer Catenary" : "made by an earlier build: run the sweep anew"));
   }
   state_->read_layout();
+  const auto find = [this]<class T>(Column<T>& column, const ResultInfo<T>& result) {
+    column = Column<T>::open(state_->file, result.info.path, result.num_rows);
+  };
+  for_each_result_column(state_->columns, num_results(state_->tables), find);
   state_->read_ranges();
   state_->read_runs();
-  state_->open_values();
 }
 
 Reader::Reader(Reader&&) noexcept = default;
@@ -129,21 +125,17 @@ void Reader::State::read_layout() {
 
 void Reader::State::read_ranges() {
   const std::vector<spec::ItemRange> items = ranges_of(tables);
-  const auto read = [&]<class T>(const ResultInfo<T>& column) {
-    return Column<T>::open(file, column.info.path, items.size()).read_all();
-  };
   // The state first: a range that becomes done while we read is then still pending to us, never the other way round.
-  const auto states = read(kState);
-  const auto run_indices = read(kRunIndex);
-  const auto owner_ranks = read(kOwnerRank);
-  const auto seconds = read(kSeconds);
-  const auto num_tokens_fed = read(kNumTokensFed);
-  const auto num_items_truncated = read(kNumItemsTruncated);
-  const auto flops = read(kFlops);
-  const auto finished = read(kFinished);
-  const auto record_checksums = read(kRecordChecksum);
-  checksums = read(kChecksum);
-  error = Column<ErrorText>::open(file, kError.info.path, items.size());
+  const auto states = columns.state.read_all();
+  const auto run_indices = columns.run_index.read_all();
+  const auto owner_ranks = columns.owner_rank.read_all();
+  const auto seconds = columns.seconds.read_all();
+  const auto num_tokens_fed = columns.num_tokens_fed.read_all();
+  const auto num_items_truncated = columns.num_items_truncated.read_all();
+  const auto flops = columns.flops.read_all();
+  const auto finished = columns.finished.read_all();
+  const auto record_checksums = columns.record_checksum.read_all();
+  checksums = columns.checksum.read_all();
 
   errors.resize(layout.units.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -172,21 +164,18 @@ void Reader::State::read_ranges() {
 }
 
 std::string Reader::State::read_error(std::size_t range) const {
-  const std::string text = text_of(error.read(range, 1).front());
+  const std::string text = text_of(columns.error.read(range, 1).front());
   return text.empty() ? "failed; the reason was not stored" : text;
 }
 
 void Reader::State::read_runs() {
-  const auto read = [&]<class T>(const ResultInfo<T>& column) {
-    return Column<T>::open(file, column.info.path, kNumRunRows).read_all();
-  };
-  const auto started = read(kRunStarted);
-  const auto finished = read(kRunFinished);
-  const auto num_ranks = read(kRunNumRanks);
-  const auto host = read(kRunHost);
-  const auto catenary_version = read(kRunCatenaryVersion);
-  const auto libtorch_version = read(kRunLibtorchVersion);
-  const auto stored_checksums = read(kRunChecksum);
+  const auto started = columns.run_started.read_all();
+  const auto finished = columns.run_finished.read_all();
+  const auto num_ranks = columns.run_num_ranks.read_all();
+  const auto host = columns.run_host.read_all();
+  const auto catenary_version = columns.run_catenary_version.read_all();
+  const auto libtorch_version = columns.run_libtorch_version.read_all();
+  const auto stored_checksums = columns.run_checksum.read_all();
   for (std::size_t i = 0; i < kNumRunRows && !std::isnan(started[i]); ++i) {
     Run run{started[i],
             finished[i],
@@ -201,35 +190,19 @@ void Reader::State::read_runs() {
   }
 }
 
-void Reader::State::open_values() {
-  const NumResults num = num_results(tables);
-  const auto open = [this]<class T>(Column<T>& column, const ResultInfo<T>& result, std::size_t num_rows) {
-    column = Column<T>::open(file, result.info.path, num_rows);
-  };
-  open(log_likelihood, kLogLikelihood, num.scores);
-  open(num_tokens, kNumTokens, num.scores);
-  open(is_greedy, kIsGreedy, num.scores);
-  open(is_truncated, kIsTruncated, num.items);
-  open(text_begin, kTextBegin, num.texts);
-  open(text_num_bytes, kTextNumBytes, num.texts);
-  open(text_num_tokens, kTextNumTokens, num.texts);
-  open(text_is_cut, kTextIsCut, num.texts);
-  open(text_bytes, kTextBytes, num.text_bytes);
-}
-
 /// To be used for a whole unit where all of it is wanted: range by range takes a hundred times as many calls.
 Rows Reader::State::read_rows(const Place& place) const {
   Rows rows{.place = place,
-            .values = {.log_likelihood = log_likelihood.read(place.score_begin, place.num_scores),
-                       .num_tokens = num_tokens.read(place.score_begin, place.num_scores),
-                       .is_greedy = is_greedy.read(place.score_begin, place.num_scores),
-                       .is_truncated = is_truncated.read(place.item_begin, place.num_items),
-                       .text_num_bytes = text_num_bytes.read(place.text_begin, place.num_texts),
-                       .text_num_tokens = text_num_tokens.read(place.text_begin, place.num_texts),
-                       .text_is_cut = text_is_cut.read(place.text_begin, place.num_texts),
+            .values = {.log_likelihood = columns.log_likelihood.read(place.score_begin, place.num_scores),
+                       .num_tokens = columns.num_tokens.read(place.score_begin, place.num_scores),
+                       .is_greedy = columns.is_greedy.read(place.score_begin, place.num_scores),
+                       .is_truncated = columns.is_truncated.read(place.item_begin, place.num_items),
+                       .text_num_bytes = columns.text_num_bytes.read(place.text_begin, place.num_texts),
+                       .text_num_tokens = columns.text_num_tokens.read(place.text_begin, place.num_texts),
+                       .text_is_cut = columns.text_is_cut.read(place.text_begin, place.num_texts),
                        .text_bytes = {}},
-            .text_begin = text_begin.read(place.text_begin, place.num_texts)};
-  const auto bytes = text_bytes.read(place.text_byte_begin, place.num_text_bytes);
+            .text_begin = columns.text_begin.read(place.text_begin, place.num_texts)};
+  const auto bytes = columns.text_bytes.read(place.text_byte_begin, place.num_text_bytes);
   rows.values.text_bytes.assign(bytes.begin(), bytes.end());
   return rows;
 }

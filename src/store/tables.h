@@ -4,6 +4,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "catenary/spec/work_unit.h"
@@ -152,64 +153,37 @@ inline constexpr std::size_t kNumRunRows = 256;
 
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-/// Describes a column that the ranks write, and what stands in it until they do.
+/// The columns that the ranks write; `Of<T>` is what is kept of a column of Ts.
+template <template <class> class Of>
+struct ResultColumns {
+  Of<double> log_likelihood;
+  Of<std::int32_t> num_tokens;
+  Of<std::uint8_t> is_greedy, is_truncated;
+  Of<std::int64_t> text_begin;
+  Of<std::int32_t> text_num_bytes, text_num_tokens;
+  Of<std::uint8_t> text_is_cut, text_bytes;
+  Of<std::uint8_t> state;
+  Of<std::uint32_t> checksum;
+  Of<std::int32_t> run_index, owner_rank;
+  Of<double> seconds;
+  Of<std::int64_t> num_tokens_fed, num_items_truncated;
+  Of<double> flops, finished;
+  Of<ErrorText> error;
+  Of<std::uint32_t> record_checksum;
+  Of<double> run_started, run_finished;
+  Of<std::int32_t> run_num_ranks;
+  Of<HostText> run_host;
+  Of<VersionText> run_catenary_version, run_libtorch_version;
+  Of<std::uint32_t> run_checksum;
+};
+
+/// What a user is told of such a column, how many rows it has, and what stands in them until a rank writes.
 template <class T>
 struct ResultInfo {
   ColumnInfo info;
+  std::size_t num_rows = 0;
   T pending;
 };
-
-inline constexpr ResultInfo<double> kLogLikelihood{
-    {"scores/log_likelihood", "nats", "sum over the continuation's tokens; NaN until measured"}, kNaN};
-inline constexpr ResultInfo<std::int32_t> kNumTokens{
-    {"scores/num_tokens", "tokens", "tokens of the continuation; -1 until measured"}, -1};
-inline constexpr ResultInfo<std::uint8_t> kIsGreedy{
-    {"scores/is_greedy", "", "1 where every token of the continuation is the argmax, else 0; 255 until measured"}, 255};
-
-inline constexpr ResultInfo<std::uint8_t> kIsTruncated{
-    {"items/is_truncated", "", "1 where the prompt was cut to the model's context, else 0; 255 until measured"}, 255};
-
-inline constexpr ResultInfo<std::int64_t> kTextBegin{
-    {"texts/begin", "", "row of the text's first byte in /text_bytes; -1 until generated"}, -1};
-inline constexpr ResultInfo<std::int32_t> kTextNumBytes{
-    {"texts/num_bytes", "bytes", "UTF-8 bytes of the text as stored; -1 until generated"}, -1};
-inline constexpr ResultInfo<std::int32_t> kTextNumTokens{
-    {"texts/num_tokens", "tokens", "tokens generated, also those that were not stored; -1 until generated"}, -1};
-inline constexpr ResultInfo<std::uint8_t> kTextIsCut{
-    {"texts/is_cut", "", "1 where there was no room for the text's end, else 0; 255 until generated"}, 255};
-inline constexpr ResultInfo<std::uint8_t> kTextBytes{
-    {"text_bytes", "", "the bytes of all texts; which are whose is in /texts"}, 0};
-
-inline constexpr ResultInfo<std::uint8_t> kState{{"ranges/state", "", "0 pending, 1 done, 2 failed"}, 0};
-inline constexpr ResultInfo<std::uint32_t> kChecksum{
-    {"ranges/checksum", "", "of the range's rows in /scores, /items and /texts, and of its texts"}, 0};
-inline constexpr ResultInfo<std::int32_t> kRunIndex{
-    {"ranges/run_index", "", "row in /runs of the run that computed it; -1 until then"}, -1};
-inline constexpr ResultInfo<std::int32_t> kOwnerRank{
-    {"ranges/owner_rank", "", "MPI rank that computed it; -1 until then"}, -1};
-inline constexpr ResultInfo<double> kSeconds{{"ranges/seconds", "s", "wall time of scoring; NaN until done"}, kNaN};
-inline constexpr ResultInfo<std::int64_t> kNumTokensFed{
-    {"ranges/num_tokens_fed", "tokens", "tokens that went through the model; -1 until done"}, -1};
-inline constexpr ResultInfo<std::int64_t> kNumItemsTruncated{
-    {"ranges/num_items_truncated", "", "items whose prompt was cut to the model's context; -1 until done"}, -1};
-inline constexpr ResultInfo<double> kFlops{
-    {"ranges/flops", "FLOP", "of the model's weights with these tokens, without attention; NaN until done"}, kNaN};
-inline constexpr ResultInfo<double> kFinished{
-    {"ranges/finished", "s", "when, in seconds since 1970-01-01 UTC; NaN until then"}, kNaN};
-inline constexpr ResultInfo<ErrorText> kError{{"ranges/error", "", "why it failed; empty unless state is failed"}, {}};
-inline constexpr ResultInfo<std::uint32_t> kRecordChecksum{
-    {"ranges/record_checksum", "", "of what this row says of the result"}, 0};
-
-inline constexpr ResultInfo<double> kRunStarted{
-    {"runs/started", "s", "when, in seconds since 1970-01-01 UTC; NaN in a row that is not used"}, kNaN};
-inline constexpr ResultInfo<double> kRunFinished{
-    {"runs/finished", "s", "when; NaN where the run did not end by itself"}, kNaN};
-inline constexpr ResultInfo<std::int32_t> kRunNumRanks{{"runs/num_ranks", "", "MPI ranks"}, -1};
-inline constexpr ResultInfo<HostText> kRunHost{{"runs/host", "", "where rank 0 ran"}, {}};
-inline constexpr ResultInfo<VersionText> kRunCatenaryVersion{{"runs/catenary_version", "", "of the program"}, {}};
-inline constexpr ResultInfo<VersionText> kRunLibtorchVersion{{"runs/libtorch_version", "", "that the program used"},
-                                                             {}};
-inline constexpr ResultInfo<std::uint32_t> kRunChecksum{{"runs/checksum", "", "of this row"}, 0};
 
 /// Rows of the groups that the ranks write.
 struct NumResults {
@@ -217,36 +191,62 @@ struct NumResults {
 };
 NumResults num_results(const Tables& tables);
 
-/// Calls visit(ResultInfo, num_rows) for every column that the ranks write.
-template <class Visit>
-void for_each_result_column(const NumResults& num, Visit visit) {
-  visit(kLogLikelihood, num.scores);
-  visit(kNumTokens, num.scores);
-  visit(kIsGreedy, num.scores);
-  visit(kIsTruncated, num.items);
-  visit(kTextBegin, num.texts);
-  visit(kTextNumBytes, num.texts);
-  visit(kTextNumTokens, num.texts);
-  visit(kTextIsCut, num.texts);
-  visit(kTextBytes, num.text_bytes);
-  visit(kState, num.ranges);
-  visit(kChecksum, num.ranges);
-  visit(kRunIndex, num.ranges);
-  visit(kOwnerRank, num.ranges);
-  visit(kSeconds, num.ranges);
-  visit(kNumTokensFed, num.ranges);
-  visit(kNumItemsTruncated, num.ranges);
-  visit(kFlops, num.ranges);
-  visit(kFinished, num.ranges);
-  visit(kError, num.ranges);
-  visit(kRecordChecksum, num.ranges);
-  visit(kRunStarted, kNumRunRows);
-  visit(kRunFinished, kNumRunRows);
-  visit(kRunNumRanks, kNumRunRows);
-  visit(kRunHost, kNumRunRows);
-  visit(kRunCatenaryVersion, kNumRunRows);
-  visit(kRunLibtorchVersion, kNumRunRows);
-  visit(kRunChecksum, kNumRunRows);
+/// Calls visit(Of<T>&, ResultInfo<T>) for every column that the ranks write.
+template <template <class> class Of, class Visit>
+void for_each_result_column(ResultColumns<Of>& columns, const NumResults& num, Visit visit) {
+  const auto see = [&visit]<class T>(Of<T>& column, ColumnInfo info, std::size_t num_rows,
+                                     std::type_identity_t<T> pending) {
+    visit(column, ResultInfo<T>{info, num_rows, pending});
+  };
+  see(columns.log_likelihood,
+      {"scores/log_likelihood", "nats", "sum over the continuation's tokens; NaN until measured"}, num.scores, kNaN);
+  see(columns.num_tokens, {"scores/num_tokens", "tokens", "tokens of the continuation; -1 until measured"}, num.scores,
+      -1);
+  see(columns.is_greedy,
+      {"scores/is_greedy", "", "1 where every token of the continuation is the argmax, else 0; 255 until measured"},
+      num.scores, 255);
+  see(columns.is_truncated,
+      {"items/is_truncated", "", "1 where the prompt was cut to the model's context, else 0; 255 until measured"},
+      num.items, 255);
+  see(columns.text_begin, {"texts/begin", "", "row of the text's first byte in /text_bytes; -1 until generated"},
+      num.texts, -1);
+  see(columns.text_num_bytes, {"texts/num_bytes", "bytes", "UTF-8 bytes of the text as stored; -1 until generated"},
+      num.texts, -1);
+  see(columns.text_num_tokens,
+      {"texts/num_tokens", "tokens", "tokens generated, also those that were not stored; -1 until generated"},
+      num.texts, -1);
+  see(columns.text_is_cut,
+      {"texts/is_cut", "", "1 where there was no room for the text's end, else 0; 255 until generated"}, num.texts,
+      255);
+  see(columns.text_bytes, {"text_bytes", "", "the bytes of all texts; which are whose is in /texts"}, num.text_bytes,
+      0);
+  see(columns.state, {"ranges/state", "", "0 pending, 1 done, 2 failed"}, num.ranges, 0);
+  see(columns.checksum, {"ranges/checksum", "", "of the range's rows in /scores, /items and /texts, and of its texts"},
+      num.ranges, 0);
+  see(columns.run_index, {"ranges/run_index", "", "row in /runs of the run that computed it; -1 until then"},
+      num.ranges, -1);
+  see(columns.owner_rank, {"ranges/owner_rank", "", "MPI rank that computed it; -1 until then"}, num.ranges, -1);
+  see(columns.seconds, {"ranges/seconds", "s", "wall time of scoring; NaN until done"}, num.ranges, kNaN);
+  see(columns.num_tokens_fed, {"ranges/num_tokens_fed", "tokens", "tokens that went through the model; -1 until done"},
+      num.ranges, -1);
+  see(columns.num_items_truncated,
+      {"ranges/num_items_truncated", "", "items whose prompt was cut to the model's context; -1 until done"},
+      num.ranges, -1);
+  see(columns.flops,
+      {"ranges/flops", "FLOP", "of the model's weights with these tokens, without attention; NaN until done"},
+      num.ranges, kNaN);
+  see(columns.finished, {"ranges/finished", "s", "when, in seconds since 1970-01-01 UTC; NaN until then"}, num.ranges,
+      kNaN);
+  see(columns.error, {"ranges/error", "", "why it failed; empty unless state is failed"}, num.ranges, {});
+  see(columns.record_checksum, {"ranges/record_checksum", "", "of what this row says of the result"}, num.ranges, 0);
+  see(columns.run_started,
+      {"runs/started", "s", "when, in seconds since 1970-01-01 UTC; NaN in a row that is not used"}, kNumRunRows, kNaN);
+  see(columns.run_finished, {"runs/finished", "s", "when; NaN where the run did not end by itself"}, kNumRunRows, kNaN);
+  see(columns.run_num_ranks, {"runs/num_ranks", "", "MPI ranks"}, kNumRunRows, -1);
+  see(columns.run_host, {"runs/host", "", "where rank 0 ran"}, kNumRunRows, {});
+  see(columns.run_catenary_version, {"runs/catenary_version", "", "of the program"}, kNumRunRows, {});
+  see(columns.run_libtorch_version, {"runs/libtorch_version", "", "that the program used"}, kNumRunRows, {});
+  see(columns.run_checksum, {"runs/checksum", "", "of this row"}, kNumRunRows, 0);
 }
 
 /// What a row of /ranges says of its result.

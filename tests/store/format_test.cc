@@ -115,7 +115,8 @@ TEST_F(StoreFormat, the_documentation_names_every_column_and_its_meaning) {
   };
   const Tables tables;
   for_each_column(tables, [&](const ColumnInfo& info, const auto&) { expect_documented(info); });
-  for_each_result_column({}, [&](const auto& column, std::size_t) { expect_documented(column.info); });
+  ResultColumns<std::type_identity> columns;
+  for_each_result_column(columns, {}, [&](auto&, const auto& result) { expect_documented(result.info); });
 }
 
 }  // namespace
