@@ -72,7 +72,10 @@ FoundTask find_task(const store::TaskRow& row, const std::string& spec_text) {
       it->exemplars = row.path.substr(0, row.path.size() - suffix.size()) + it->exemplars->string();
     it->path = row.path;
     task::Task task = task::read_task(*it);
-    if (task.fingerprint == row.fingerprint) {
+    const bool has_all = std::ranges::all_of(row.items, [&task](const store::TaskItemRow& item) {
+      return static_cast<std::size_t>(item.item) < task.items.size();
+    });
+    if (task.fingerprint == row.fingerprint && spec::to_string(task.format) == row.format && has_all) {
       found.task = std::move(task);
       found.conditions = std::move(spec.conditions);
     } else {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -48,12 +49,13 @@ void carry_over(const std::filesystem::path& path, const Layout& layout, const s
   for (const Reader& source : sources) {
     std::map<std::int32_t, std::int32_t> run_indices;  // here, of those there
     const auto run_index_of = [&](std::int32_t theirs) {
+      const auto index = static_cast<std::size_t>(theirs);
+      if (index >= source.runs().size() || std::isnan(source.runs()[index].started)) return -1;  // damaged
       const auto [found, is_new] = run_indices.try_emplace(theirs, 0);
       if (!is_new) return found->second;
       const std::size_t row = std::min(num_runs++, kNumRunRows - 1);
       found->second = static_cast<std::int32_t>(row);
-      const auto index = static_cast<std::size_t>(theirs);
-      if (index < source.runs().size()) writer.write_run(row, source.runs()[index]);
+      writer.write_run(row, source.runs()[index]);
       return found->second;
     };
     for (std::size_t theirs = 0; theirs < source.ranges().size(); ++theirs) {

@@ -207,6 +207,10 @@ RawColumn RawColumn::open(const H5File& file, std::string_view path) {
         fmt::format("{}: has {} rows of {} bytes, more than the file holds", subject, extent, column.row_bytes_));
   }
   column.num_rows_ = extent;
+  // Columns may also lie in other files (external storage), or nowhere yet.
+  if (extent > 0 && H5Dget_offset(column.dataset_.get()) > file.num_bytes() - extent * column.row_bytes_) {
+    throw StoreError(fmt::format("{}: its rows do not lie in this file", subject));
+  }
   return column;
 }
 

@@ -107,7 +107,7 @@ void Reader::State::read_layout() {
     }
   });
 
-  layout = layout_of(stored, file.name());
+  layout = layout_of(stored, file.name(), file.num_bytes());
   layout.sweep_name = read_text_attribute(file, "sweep_name");
   layout.numerics = {read_text_attribute(file, "dtype"), read_text_attribute(file, "device_kind"),
                      read_int_attribute(file, "tensor_parallel_size"), read_int_attribute(file, "threads_per_rank")};
@@ -176,7 +176,9 @@ void Reader::State::read_runs() {
   const auto catenary_version = columns.run_catenary_version.read_all();
   const auto libtorch_version = columns.run_libtorch_version.read_all();
   const auto stored_checksums = columns.run_checksum.read_all();
-  for (std::size_t i = 0; i < kNumRunRows && !std::isnan(started[i]); ++i) {
+  std::size_t num_used = kNumRunRows;  // rows before the last that is used are used, too, whatever damage says
+  while (num_used > 0 && std::isnan(started[num_used - 1])) --num_used;
+  for (std::size_t i = 0; i < num_used; ++i) {
     Run run{started[i],
             finished[i],
             num_ranks[i],

@@ -12,11 +12,12 @@
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "catenary/base/hash.h"
+#include "catenary/spec/sweep_spec.h"
 
 namespace catenary::store {
 namespace {
 
-// Far beyond any real unit; what is larger is damage, and must not be multiplied.
+// Far beyond any real unit; with larger ones the products below could overflow.
 constexpr std::size_t kMaxTextsPerItem = 16;
 constexpr std::size_t kMaxBytesPerText = 1 << 26;
 
@@ -43,12 +44,6 @@ class Bytes {
   std::string bytes_;
 };
 
-/// Rows [begin, begin + size) of a table, checked.
-struct Slice {
-  std::size_t begin = 0;
-  std::size_t end = 0;
-};
-
 class Checker {
  public:
   explicit Checker(const std::string& file) : file_(file) {}
@@ -62,13 +57,22 @@ class Checker {
     }
     return static_cast<std::size_t>(value);
   }
-  Slice slice(std::string_view column, std::size_t row, std::int64_t begin, std::int64_t count,
-              std::size_t size) const {
-    if (begin < 0 || count < 0 || static_cast<std::uint64_t>(begin) > size ||
-        static_cast<std::uint64_t>(count) > size - static_cast<std::size_t>(begin)) {
-      fail(column, row, fmt::format("rows {} + {} are not in a table of {} rows", begin, count, size));
+  spec::TaskFormat format(std::string_view column, std::size_t row, const std::string& word) const {
+    try {
+      return spec::parse_task_format(word);
+    } catch (const SpecError& e) {
+      fail(column, row, e.what());
     }
-    return {static_cast<std::size_t>(begin), static_cast<std::size_t>(begin + count)};
+  }
+  /// Where a run of `count` rows ends that must begin at `expected`.
+  std::size_t end_of(std::string_view column, std::size_t row, std::int64_t begin, std::int64_t count,
+                     std::size_t expected, std::size_t size) const {
+    if (begin != static_cast<std::int64_t>(expected) || count < 0 ||
+        static_cast<std::size_t>(count) > size - expected) {
+      fail(column, row,
+           fmt::format("{} rows from {} on, but {} of {} rows are taken so far", count, begin, expected, size));
+    }
+    return expected + static_cast<std::size_t>(count);
   }
 
  private:
@@ -82,6 +86,15 @@ bool same_number(double a, double b) {
 bool same_item(const TaskItemRow& a, const TaskItemRow& b) {
   return a.item == b.item && a.answer_index == b.answer_index && a.class_num_bytes == b.class_num_bytes &&
          same_number(a.true_answer, b.true_answer) && same_number(a.anchor, b.anchor);
+}
+
+/// Whether an item of that format can have so many classes, and this one as its answer.
+bool is_possible(spec::TaskFormat format, std::int32_t num_classes, std::int32_t answer_index) {
+  if (format == spec::TaskFormat::kNumeric) return num_classes == 0;
+  if (format == spec::TaskFormat::kSequenceProb) return num_classes == 1;
+  const bool is_answer = 0 <= answer_index && answer_index < num_classes;
+  if (format == spec::TaskFormat::kClassification) return num_classes >= 2 && is_answer;
+  return num_classes == 4 && is_answer && answer_index < 2;  // log-odds: two classes, twice
 }
 
 template <class Row>
@@ -253,7 +266,7 @@ Place place_of_unit(const Tables& tables, std::size_t unit_index) {
                     tables.units.num_items[unit_index]);
 }
 
-Layout layout_of(const Tables& tables, const std::string& file) {
+Layout layout_of(const Tables& tables, const std::string& file, std::uint64_t num_file_bytes) {
   const Checker checker(file);
   Layout layout;
   for (std::size_t i = 0; i < tables.models.name.size(); ++i) {
@@ -263,20 +276,35 @@ Layout layout_of(const Tables& tables, const std::string& file) {
                              tables.models.weights_fingerprint[i], tables.models.tokenizer_fingerprint[i]});
   }
 
+  // Tasks share no items and items no classes, so the layout is no larger than the tables.
   const auto& items = tables.task_items;
   const auto& num_bytes = tables.task_classes.num_bytes;
+  std::size_t item_row = 0, class_row = 0;
   for (std::size_t i = 0; i < tables.tasks.name.size(); ++i) {
     TaskRow task{tables.tasks.name[i], tables.tasks.path[i], tables.tasks.format[i], tables.tasks.fingerprint[i], {}};
-    const Slice rows =
-        checker.slice("tasks/item_begin", i, tables.tasks.item_begin[i], tables.tasks.num_items[i], items.item.size());
-    for (std::size_t row = rows.begin; row < rows.end; ++row) {
-      const Slice classes = checker.slice("task_items/class_begin", row, items.class_begin[row], items.num_classes[row],
-                                          num_bytes.size());
-      TaskItemRow item{items.item[row], items.answer_index[row], {}, items.true_answer[row], items.anchor[row]};
-      item.class_num_bytes.assign(num_bytes.begin() + static_cast<std::ptrdiff_t>(classes.begin),
-                                  num_bytes.begin() + static_cast<std::ptrdiff_t>(classes.end));
-      task.items.push_back(std::move(item));
+    const spec::TaskFormat format = checker.format("tasks/format", i, task.format);
+    const std::size_t classes_end = checker.end_of("tasks/class_begin", i, tables.tasks.class_begin[i],
+                                                   tables.tasks.num_classes[i], class_row, num_bytes.size());
+    const std::size_t items_end = checker.end_of("tasks/item_begin", i, tables.tasks.item_begin[i],
+                                                 tables.tasks.num_items[i], item_row, items.item.size());
+    for (; item_row < items_end; ++item_row) {
+      const std::size_t begin = class_row;
+      class_row = checker.end_of("task_items/class_begin", item_row, items.class_begin[item_row],
+                                 items.num_classes[item_row], begin, num_bytes.size());
+      if (items.item[item_row] < 0) checker.fail("task_items/item", item_row, "is negative");
+      if (!is_possible(format, items.num_classes[item_row], items.answer_index[item_row])) {
+        checker.fail("task_items/answer_index", item_row,
+                     fmt::format("{} of {} classes is no answer to an item of the format {}",
+                                 items.answer_index[item_row], items.num_classes[item_row], task.format));
+      }
+      task.items.push_back({items.item[item_row],
+                            items.answer_index[item_row],
+                            {num_bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+                             num_bytes.begin() + static_cast<std::ptrdiff_t>(class_row)},
+                            items.true_answer[item_row],
+                            items.anchor[item_row]});
     }
+    if (class_row != classes_end) checker.fail("tasks/num_classes", i, "is not what its items have");
     layout.tasks.push_back(std::move(task));
   }
 
@@ -286,6 +314,12 @@ Layout layout_of(const Tables& tables, const std::string& file) {
                                  tables.conditions.separator[i], tables.conditions.definition[i]});
   }
 
+  // Every row of results takes a byte of the file or more. So no sum of them that is formed later is too large, either.
+  std::uint64_t num_bytes_left = num_file_bytes;
+  const auto take = [&](std::string_view column, std::size_t row, std::uint64_t count) {
+    if (count > num_bytes_left) checker.fail(column, row, "asks for more rows than a file of this size holds");
+    num_bytes_left -= count;
+  };
   for (std::size_t i = 0; i < tables.units.id.size(); ++i) {
     const spec::WorkUnit unit{tables.units.id[i],
                               tables.units.model_index[i],
@@ -298,6 +332,16 @@ Layout layout_of(const Tables& tables, const std::string& file) {
     checker.index("units/condition_index", i, unit.condition_index, layout.conditions.size());
     checker.index("units/num_texts_per_item", i, unit.num_texts_per_item, kMaxTextsPerItem + 1);
     checker.index("units/num_bytes_per_text", i, unit.num_bytes_per_text, kMaxBytesPerText + 1);
+    const TaskRow& task = layout.tasks[static_cast<std::size_t>(unit.task_index)];
+    if (task.format == spec::to_string(spec::TaskFormat::kNumeric) && unit.num_texts_per_item == 0) {
+      checker.fail("units/num_texts_per_item", i, "is 0, but the answer to a numeric item is a text");
+    }
+    const std::uint64_t num_texts = task.items.size() * static_cast<std::uint64_t>(unit.num_texts_per_item);
+    take("units/num_items", i, task.items.size());
+    take("units/num_classes", i,
+         static_cast<std::uint64_t>(tables.tasks.num_classes[static_cast<std::size_t>(unit.task_index)]));
+    take("units/num_texts_per_item", i, num_texts);
+    take("units/num_bytes_per_text", i, num_texts * static_cast<std::uint64_t>(unit.num_bytes_per_text));
     layout.units.push_back(unit);
   }
 
@@ -307,13 +351,11 @@ Layout layout_of(const Tables& tables, const std::string& file) {
     const auto num_items = layout.tasks[static_cast<std::size_t>(layout.units[unit].task_index)].items.size();
     for (std::size_t item = 0; item < num_items; ++row) {
       if (row >= tables.ranges.unit_index.size()) checker.fail("ranges/unit_index", row, "is missing");
-      if (static_cast<std::size_t>(tables.ranges.unit_index[row]) != unit ||
-          static_cast<std::size_t>(tables.ranges.first_item[row]) != item || tables.ranges.num_items[row] <= 0) {
-        checker.fail("ranges/first_item", row, "does not go on where the range before it ends");
+      if (static_cast<std::size_t>(tables.ranges.unit_index[row]) != unit || tables.ranges.num_items[row] <= 0) {
+        checker.fail("ranges/unit_index", row, "does not go on where the range before it ends");
       }
-      item =
-          checker.slice("ranges/num_items", row, tables.ranges.first_item[row], tables.ranges.num_items[row], num_items)
-              .end;
+      item = checker.end_of("ranges/first_item", row, tables.ranges.first_item[row], tables.ranges.num_items[row], item,
+                            num_items);
     }
   }
   if (row != tables.ranges.unit_index.size()) checker.fail("ranges/unit_index", row, "belongs to no unit");

@@ -292,8 +292,9 @@ std::vector<spec::ItemRange> cut_into_ranges(const Layout& layout);
 Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& ranges);
 
 /// The layout and the ranges that the tables hold, without what stands in root attributes. Nothing in the tables is
-/// believed: throws StoreError that starts with `file` and names the column for every index that leads nowhere.
-Layout layout_of(const Tables& tables, const std::string& file);
+/// believed: throws StoreError that starts with `file` and names the column for an index that leads nowhere, an item
+/// that cannot be, and results for which a file of `num_file_bytes` has no room.
+Layout layout_of(const Tables& tables, const std::string& file, std::uint64_t num_file_bytes);
 std::vector<spec::ItemRange> ranges_of(const Tables& tables);
 
 /// The store's identity and integrity: hash of the root attributes that come from the layout and of all its tables.

@@ -16,7 +16,7 @@
 namespace catenary::store {
 
 /// A small sweep: 2 models × 2 tasks × 2 conditions; `num_items` items in the first task, three in the second, which
-/// has items of 1, 2 and 3 classes. Under the second condition the model writes two texts an item.
+/// has items of 2, 3 and 4 classes. Under the second condition the model writes two texts an item.
 inline Layout example_layout(int num_items = 150) {
   Layout layout;
   layout.sweep_name = "example";
@@ -28,7 +28,7 @@ inline Layout example_layout(int num_items = 150) {
   TaskRow two_classes{"negation", "negation.jsonl", "classification", "items-1", {}};
   for (int i = 0; i < num_items; ++i) two_classes.items.push_back({i, i % 2, {4 + i % 3, 5}});
   TaskRow ragged{
-      "ragged", "ragged.jsonl", "classification", "items-2", {{7, 0, {3}}, {8, 1, {2, 4}}, {9, 2, {1, 1, 1}}}};
+      "ragged", "ragged.jsonl", "classification", "items-2", {{7, 0, {3, 5}}, {8, 1, {2, 4, 3}}, {9, 2, {1, 1, 1, 1}}}};
   layout.tasks = {two_classes, ragged};
   layout.conditions = {{"plain", "zero_shot", 0, 0, "", "", R"({"kind":"zero_shot"})"},
                        {"five", "few_shot", 5, 17, "fixed", "\n\n", R"({"kind":"few_shot","k":5,"seed":17})"}};

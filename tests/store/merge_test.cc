@@ -62,6 +62,33 @@ TEST_F(StoreMerge, the_parts_make_the_whole) {
   EXPECT_THAT(test::message_of<StoreError>([&] { merge({a_, b_}, c_); }), HasSubstr("is there already"));
 }
 
+TEST_F(StoreMerge, a_damaged_run_hides_no_other) {
+  write(0, a_);
+  write(1, b_);
+  const auto ranges = cut_into_ranges(parts_[1]);
+  const RangeWriter writer(b_, tables_of(parts_[1], ranges));
+  spec::ItemRange range = ranges[1];
+  range.unit_index += static_cast<std::int32_t>(parts_[0].units.size());
+  writer.write(1, example_result(whole_, range), {.run_index = 1, .rank = 0});
+  writer.write_run(0, {.started = kNaN, .finished = kNaN});
+  writer.write_run(1, {.started = 1.9e9, .finished = kNaN, .host = "c"});
+  ASSERT_EQ(Reader(b_).runs().size(), 2);
+  EXPECT_TRUE(std::isnan(Reader(b_).runs()[0].started));
+  EXPECT_EQ(Reader(b_).runs()[1].host, "c");
+
+  merge({a_, b_}, c_);
+  const Reader reader(c_);
+  EXPECT_EQ(tally(reader, whole_).right, num_items(whole_));
+  ASSERT_EQ(reader.runs().size(), 2);
+  EXPECT_EQ(reader.runs()[1].host, "c");
+  const auto of_part_b = parts_[0].units.size();
+  for (const StoredRange& stored : reader.ranges()) {
+    const auto unit = static_cast<std::size_t>(stored.range.unit_index);
+    const bool is_of_second_run = unit == of_part_b && stored.range.first_item == 64;
+    EXPECT_EQ(stored.run_index, unit < of_part_b ? 0 : is_of_second_run ? 1 : -1);
+  }
+}
+
 TEST_F(StoreMerge, parts_that_contradict_each_other_are_refused) {
   write(0, a_);
   parts_[1].tasks[0].fingerprint = "items-3";

@@ -17,7 +17,7 @@ namespace catenary::store {
 struct StoredRange {
   spec::ItemRange range;
   RangeState state = RangeState::kPending;
-  std::int32_t run_index = -1;   // into runs(); -1 while pending
+  std::int32_t run_index = -1;   // into runs(); -1 while pending, and where the run is not known
   std::int32_t owner_rank = -1;  // who computed it
   double seconds = 0;            // wall time of scoring
   std::int64_t num_tokens_fed = 0;
@@ -40,7 +40,8 @@ class Reader {
   const Layout& layout() const;
   /// A range whose row is damaged counts as pending.
   const std::vector<StoredRange>& ranges() const;
-  /// Every run that wrote to the store, in order; from the 256th on the last one alone is known.
+  /// Every run that wrote to the store, in order; from the 256th on the last one alone is known. One whose row is
+  /// damaged has NaN as `started`.
   const std::vector<Run>& runs() const;
   /// Per unit, the error of its first failed range; empty where none failed.
   const std::vector<std::string>& errors() const;
