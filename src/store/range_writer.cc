@@ -16,6 +16,12 @@
 #include "catenary/base/utf8.h"
 #include "store/h5.h"
 
+// Ranks on several hosts write neighbouring bytes. A client of NFS that has a page of the file in memory may send the
+// whole page where a few bytes of it were written, and so undo what other hosts wrote meanwhile; not so while some
+// process of its host holds a lock on a part of the file, or where the file is open for synchronous writing
+// (nfs_can_extend_write in fs/nfs/write.c of Linux). So each writer holds a lock; where there are no locks, it writes
+// synchronously.
+
 namespace catenary::store {
 namespace {
 
@@ -77,6 +83,15 @@ Values flatten(const Tables& tables, std::size_t range_index, const std::vector<
   return values;
 }
 
+/// A lock that any number of processes may have at once.
+bool lock_first_byte(int descriptor) {
+  struct flock first_byte {};
+  first_byte.l_type = F_RDLCK;
+  first_byte.l_whence = SEEK_SET;
+  first_byte.l_len = 1;
+  return ::fcntl(descriptor, F_OFD_SETLK, &first_byte) == 0;
+}
+
 }  // namespace
 
 RangeWriter::RangeWriter(const std::filesystem::path& path, Tables tables) : tables_(std::move(tables)), path_(path) {
@@ -85,7 +100,9 @@ RangeWriter::RangeWriter(const std::filesystem::path& path, Tables tables) : tab
     column = {Column<T>::open(file, result.info.path, result.num_rows).offset(), result.num_rows};
   };
   for_each_result_column(columns_, num_results(tables_), find);
-  descriptor_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  lock_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const bool is_locked = lock_ && lock_first_byte(lock_.get());
+  descriptor_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC | (is_locked ? 0 : O_DSYNC)));
   if (!descriptor_) throw StoreError(fmt::format("{}: cannot be written: {}", path.string(), std::strerror(errno)));
 }
 

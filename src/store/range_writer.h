@@ -48,7 +48,7 @@ class RangeWriter {
 
   Tables tables_;
   std::filesystem::path path_;
-  Descriptor descriptor_;
+  Descriptor lock_, descriptor_;
   ResultColumns<Extent> columns_;
 };
 

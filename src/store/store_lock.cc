@@ -11,9 +11,9 @@
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
 
-// The lock lies on a file beside the store, not on the store itself: on NFS Open MPI locks the whole file around each
-// write of any rank, and would wait for our lock forever. It belongs to the open file description (F_OFD_SETLK), so
-// that it does not vanish when somebody in this process opens and closes the same file.
+// The lock lies on a file beside the store, not on the store itself, which gets another file when it grows; and where
+// locks are mandatory or flock is one (NFS), readers of other programs would have to wait. It belongs to the open file
+// description (F_OFD_SETLK), so that it does not vanish when somebody in this process opens and closes the same file.
 
 namespace catenary::store {
 namespace {

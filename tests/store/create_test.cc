@@ -1,8 +1,10 @@
 #include "store/create.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <functional>
 #include <utility>
@@ -103,6 +105,38 @@ TEST_F(StoreCreate, only_an_empty_file_is_a_lock) {
   folder_.write("study.h5.lock", "");  // as a killed sweep leaves it
   { const StoreLock lock(path_); }
   EXPECT_FALSE(std::filesystem::exists(lock_path));
+}
+
+/// See range_writer.cc.
+TEST_F(StoreCreate, who_writes_holds_a_lock_that_others_can_share_and_else_writes_synchronously) {
+  const Layout layout = example_layout();
+  create_store(path_, layout, cut_into_ranges(layout));
+  const Descriptor other(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  const auto try_lock = [&other](short type) {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    return ::fcntl(other.get(), F_OFD_SETLK, &lock) == 0;
+  };
+  const auto writes_synchronously = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code ignored;
+      if (std::filesystem::read_symlink(entry.path(), ignored) != std::filesystem::canonical(path_)) continue;
+      const int flags = ::fcntl(std::stoi(entry.path().filename()), F_GETFL);
+      if ((flags & O_ACCMODE) == O_WRONLY) return (flags & O_DSYNC) != 0;
+    }
+    throw std::logic_error("nobody writes the store");
+  };
+  {
+    const RangeWriter one(path_, tables_of(layout, cut_into_ranges(layout)));
+    const RangeWriter two(path_, tables_of(layout, cut_into_ranges(layout)));
+    EXPECT_FALSE(try_lock(F_WRLCK));
+    EXPECT_TRUE(try_lock(F_RDLCK));
+    EXPECT_FALSE(writes_synchronously());
+  }
+  EXPECT_TRUE(try_lock(F_WRLCK));
+  const RangeWriter without_lock(path_, tables_of(layout, cut_into_ranges(layout)));
+  EXPECT_TRUE(writes_synchronously());
 }
 
 TEST_F(StoreCreate, the_store_has_the_rights_that_the_umask_leaves) {
