@@ -61,6 +61,21 @@ class LmEval(unittest.TestCase):
         self.assertEqual(context.count("which one?"), 3)  # two exemplars and the item
         self.assertTrue(context.endswith("\n\nQuestion 0: which one?"))
 
+    def test_names_that_make_one_file_s_name_stay_apart_and_none_leads_out(self):
+        folder = self.out.parent / "names"
+        folder.mkdir()
+        store = write_study(folder, plain_items(10), tasks=("a:b", "a_b"), conditions=("..", "x:y", "x_y"), families=("f:g",), num_models=3)
+        run(BIN / "catenary", "export", store, "--format", "lm-eval", "-o", folder / "out" / "here")
+        self.assertEqual([path.name for path in (folder / "out").iterdir()], ["here"])
+        self.assertEqual(sorted(path.name for path in (folder / "out" / "here").iterdir()), ["__", "x_y", "x_y_2"])
+        written = {}
+        for path in (folder / "out" / "here").glob("*/f_g-1/*"):
+            self.assertNotIn(path.read_text(), written.values())  # conditions differ in what they show, tasks in their scores
+            written[path] = path.read_text()
+            if path.name.startswith("results"):
+                self.assertEqual(set(json.loads(path.read_text())["results"]), {"a:b", "a_b"})
+        self.assertEqual(len(written), 3 * (1 + 2))
+
     def test_fit_reads_the_same_points_from_the_folder_as_from_the_store(self):
         sizes = self.out.parent / "sizes.csv"
         sizes.write_text("model,num_parameters\n" + "".join(f"a-{i},{1e7 * 4 ** i}\n" for i in range(5)))

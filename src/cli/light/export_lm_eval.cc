@@ -33,11 +33,21 @@ constexpr LmEvalMetric kMetrics[] = {{"acc", &task::ItemMetrics::accuracy, true}
                                      {"acc_norm", &task::ItemMetrics::accuracy_per_byte, true},
                                      {"loss", &task::ItemMetrics::loss, false}};
 
-/// As sanitize_model_name: no folders in a folder's name.
-std::string file_word(std::string name) {
-  for (char& c : name)
-    if (std::string_view("\"<>:/|\\?*[]").find(c) != std::string_view::npos) c = '_';
-  return name;
+/// For each row's name a file's name, as sanitize_model_name makes it. Where two names give the same one, the later
+/// gets a number.
+template <class Row>
+std::vector<std::string> file_words(const std::vector<Row>& rows) {
+  std::vector<std::string> words;
+  for (const Row& row : rows) {
+    std::string word = row.name;
+    for (char& c : word)
+      if (std::string_view("\"<>:/|\\?*[]").find(c) != std::string_view::npos) c = '_';
+    if (word == "." || word == "..") word.assign(word.size(), '_');
+    std::string unique = word;
+    for (int i = 2; std::ranges::count(words, unique) > 0; ++i) unique = fmt::format("{}_{}", word, i);
+    words.push_back(unique);
+  }
+  return words;
 }
 
 /// What the model was given before the continuations: of a chat the item's own prompt alone. None without the texts.
@@ -118,18 +128,21 @@ std::optional<std::vector<spec::ItemScore>> finished_scores(const store::Reader&
 void export_lm_eval(const store::Reader& store, const std::filesystem::path& folder) {
   const store::Layout& layout = store.layout();
   std::string date = layout.provenance.created.substr(0, 19);  // without the Z
-  std::ranges::replace(date, ':', '-');
+  std::ranges::replace_if(
+      date, [](char c) { return c == ':' || c == '/'; }, '-');
   std::vector<report::FoundTask> found;
   for (const store::TaskRow& task : layout.tasks) found.push_back(report::find_task(task, layout.spec_text));
-  for (const auto& [task, conditions, note] : found)
-    if (!note.empty()) log::warning(note);
+  for (const report::FoundTask& task : found)
+    if (!task.note.empty()) log::warning(task.note);
+  const auto models = file_words(layout.models), conditions = file_words(layout.conditions),
+             tasks = file_words(layout.tasks);
 
   std::size_t num_left_out = 0;
   for (std::size_t m = 0; m < layout.models.size(); ++m)
     for (std::size_t c = 0; c < layout.conditions.size(); ++c) {
       const store::ModelRow& model = layout.models[m];
       const store::ConditionRow& condition = layout.conditions[c];
-      const auto place = folder / file_word(condition.name) / file_word(model.name);
+      const auto place = folder / conditions[c] / models[m];
       std::error_code failed;
       std::filesystem::create_directories(place, failed);
       if (failed) throw Error(fmt::format("{}: {}", place.string(), failed.message()));
@@ -143,7 +156,7 @@ void export_lm_eval(const store::Reader& store, const std::filesystem::path& fol
                 {"config", {{"model", "catenary"}, {"model_args", "pretrained=" + model.path}, {"limit", nullptr}}},
                 {"model_source", "catenary"},
                 {"model_name", model.name},
-                {"model_name_sanitized", file_word(model.name)}};
+                {"model_name_sanitized", models[m]}};
       for (std::size_t u = 0; u < layout.units.size(); ++u) {
         const spec::WorkUnit& unit = layout.units[u];
         if (static_cast<std::size_t>(unit.model_index) != m || static_cast<std::size_t>(unit.condition_index) != c)
@@ -165,7 +178,7 @@ void export_lm_eval(const store::Reader& store, const std::filesystem::path& fol
                             {score.log_likelihoods, score.num_tokens, row.class_num_bytes, row.answer_index}));
           lines += sample_line(row, score, metrics.back(), found[t], condition.name);
         }
-        write_file(place / fmt::format("samples_{}_{}.jsonl", file_word(task.name), date), lines);
+        write_file(place / fmt::format("samples_{}_{}.jsonl", tasks[t], date), lines);
         file["results"][task.name] = results_of(task.name, metrics);
         file["group_subtasks"][task.name] = Json::array();
         file["configs"][task.name] = {
