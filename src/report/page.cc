@@ -124,6 +124,8 @@ Json sample_json(const TaskSample& sample, Lists& lists) {
     json["items"].push_back(
         {{"item", item.item}, {"answer", item.answer_index}, {"prompt", item.prompt}, {"classes", item.classes}});
     if (!item.other_prompt.empty()) json["items"].back()["other_prompt"] = item.other_prompt;
+    if (std::isfinite(item.true_answer)) json["items"].back()["true_answer"] = item.true_answer;
+    if (std::isfinite(item.anchor)) json["items"].back()["anchor"] = item.anchor;
   }
   for (const SampledScores& scores : sample.scores) {
     Json values = Json::array();

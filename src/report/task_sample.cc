@@ -53,6 +53,16 @@ std::size_t mean_item_bytes(const store::TaskRow& row, const std::vector<task::I
   return num_bytes;
 }
 
+/// NaN where the format has none, or nothing was measured.
+double accuracy_of(spec::TaskFormat format, const store::TaskItemRow& item, const spec::ItemScore& score) {
+  if (format == spec::TaskFormat::kNumeric && !score.texts.empty())
+    return task::measure_number(score.texts.back().text, item.true_answer, item.anchor).accuracy;
+  const auto& values = score.log_likelihoods;
+  if (values.empty() || !std::ranges::all_of(values, [](double x) { return std::isfinite(x); }))
+    return std::numeric_limits<double>::quiet_NaN();
+  return task::measure(format, {values, score.num_tokens, item.class_num_bytes, item.answer_index}).accuracy;
+}
+
 }  // namespace
 
 // The store has the spec's text, where paths are relative to a folder that is not known, and the task's whole path: the
@@ -111,6 +121,8 @@ std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::siz
       SampledItem& item = sample.items.emplace_back();
       item.item = row.items[i].item;
       item.answer_index = row.items[i].answer_index;
+      item.true_answer = row.items[i].true_answer;
+      item.anchor = row.items[i].anchor;
       if (items.empty()) continue;
       const task::Item& text = items[static_cast<std::size_t>(item.item)];
       item.prompt = shortened(text.prompt);
@@ -128,14 +140,8 @@ std::vector<TaskSample> sample_tasks(const std::filesystem::path& path, std::siz
     const auto all = store.read_unit(u);
     for (const std::size_t i : positions[t]) {
       const spec::ItemScore score = all[i].value_or(spec::ItemScore{});
-      const auto& values = score.log_likelihoods;
-      const bool has_answer = !values.empty() && std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
-      scores.log_likelihoods.push_back(values);
-      scores.accuracy.push_back(has_answer
-                                    ? task::measure(format, {values, score.num_tokens, row.items[i].class_num_bytes,
-                                                             row.items[i].answer_index})
-                                          .accuracy
-                                    : std::numeric_limits<double>::quiet_NaN());
+      scores.log_likelihoods.push_back(score.log_likelihoods);
+      scores.accuracy.push_back(accuracy_of(format, row.items[i], score));
       std::vector<std::string>& texts = scores.texts.emplace_back();
       for (const spec::GeneratedText& text : score.texts) texts.push_back(shortened(text.text));
     }

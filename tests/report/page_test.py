@@ -204,10 +204,22 @@ class Demo(PageTest):
         self.browser.call("Page.printToPDF")
 
 
+# What would run if it were not shown as text, and what of it is shown by signs.
+EVIL = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\"'`&lt;<!-- {{program}} \u2028\u0007\x1b[31m\u202e ]]>"
+SHOWN = EVIL.replace("\u2028", "\ufffd").replace("\u0007", "\u2407").replace("\x1b", "\u241b").replace("\u202e", "\ufffd")
+
+
 class Texts(PageTest):
+    def assert_nothing_ran(self):
+        self.assertIsNone(self.browser.run("window.hacked ?? null"))
+        self.assertEqual(self.browser.run("document.querySelectorAll('img, main script, main b').length"), 0)
+
+    def open_first_item(self):
+        self.browser.run("document.querySelector('.item summary').click()")
+        self.browser.settle()
+
     def test_what_looks_like_a_program_shows_as_text(self):
-        evil = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\"'`&lt;<!-- {{program}} \u2028\u0007\x1b[31m\u202e ]]>"
-        items = [{"prompt": f"{i} {evil}", "classes": [" " + evil, " <b>bold</b>"], "answer_index": 0} for i in range(20)]
+        items = [{"prompt": f"{i} {EVIL}", "classes": [" " + EVIL, " <b>bold</b>"], "answer_index": 0} for i in range(20)]
         name = "<img src=x onerror=window.hacked=3> & \"'"
         store = write_study(self.folder, items, tasks=[name], conditions=["<script>window.hacked=4"])
         self.browser.open(self.report(store), height=2000)
@@ -215,13 +227,35 @@ class Texts(PageTest):
         self.browser.run("document.querySelector('#overview .name').click()")
         self.browser.settle()
         self.assertEqual(self.texts("#task h1"), [name])
-        self.browser.run("document.querySelector('.item summary').click()")
-        self.browser.settle()
-        shown = evil.replace("\u2028", "\ufffd").replace("\u0007", "\u2407").replace("\x1b", "\u241b").replace("\u202e", "\ufffd")
-        self.assertEqual(self.texts(".item .text"), ["0 " + shown])
-        self.assertEqual(self.texts(".item .class")[0], " " + shown)
-        self.assertIsNone(self.browser.run("window.hacked ?? null"))
-        self.assertEqual(self.browser.run("document.querySelectorAll('img, main script, main b').length"), 0)
+        self.open_first_item()
+        self.assertEqual(self.texts(".item .text"), ["0 " + SHOWN])
+        self.assertEqual(self.texts(".item .class")[0], " " + SHOWN)
+        self.assert_nothing_ran()
+
+    def test_an_item_shows_what_the_models_wrote(self):
+        items = [{"prompt": f"{i} {EVIL}", "classes": [" a", " b"], "answer_index": 0} for i in range(20)]
+        store = write_study(self.folder, items, conditions=["plain", {"name": "reasons", "kind": "cot"}])
+        self.browser.open(self.report(store), "#task=negation&condition=reasons", height=2000)
+        self.open_first_item()
+        self.assertEqual(self.texts(".item .text.written"), ["Let me see. 0 " + SHOWN] * 5)
+        self.assertEqual(self.texts(".item .text:not(.written)"), ["0 " + SHOWN])
+        self.assert_nothing_ran()
+        self.browser.screenshot(SCREENSHOTS / "reasoning.png")
+        self.browser.open(self.report(store), "#task=negation&condition=plain", height=2000)
+        self.open_first_item()
+        self.assertEqual(self.texts(".item .text.written"), [])
+
+    def test_an_item_shows_the_numbers_that_the_models_stated(self):
+        items = [{"prompt": f"What is {i} and {i}?", "true_answer": 2 * i, "anchor": 7} for i in range(20)]
+        store = write_study(self.folder, items, conditions=[{"name": "zero_shot", "kind": "zero_shot"}, {"name": "reasons", "kind": "cot"}])
+        page = self.report(store)
+        for condition, written in (("zero_shot", []), ("reasons", ["Let me see. What is 0 and 0?"])):
+            self.browser.open(page, f"#task=negation&condition={condition}", height=2000)
+            self.open_first_item()
+            self.assertEqual(self.texts(".item .text.written"), [text for number in "11000" for text in (*written, number)])
+            self.assertEqual(self.texts(".item .strip")[0], "✗✗✓✓✓")
+            self.assertIn("true answer 0, anchor 7", self.texts(".item .soft.small"))
+            self.assertEqual(self.browser.run("document.querySelectorAll('.item table').length"), 0)
 
     def test_a_task_file_that_changed_is_not_shown(self):
         store = write_study(self.folder, plain_items(20))

@@ -1,6 +1,7 @@
 // synthetic_store SWEEP.json OUT.h5 [NUM_RANGES]: a store as `catenary run` would write it, of models that do not
 // exist. Tasks are read, their scores are drawn: curves that rise, fall, dip and stay take turns over tasks and
-// conditions. Models of a family have 1e7, 4e7, 1.6e8, … parameters.
+// conditions. Models of a family have 1e7, 4e7, 1.6e8, … parameters. What such a model reasons repeats the prompt; the
+// numbers that it states are right from the third model on.
 
 #include <fmt/format.h>
 
@@ -25,7 +26,7 @@ namespace {
 
 using namespace catenary;
 
-store::Layout make_layout(const spec::SweepSpec& spec) {
+store::Layout make_layout(const spec::SweepSpec& spec, const std::vector<task::Task>& tasks) {
   store::Layout layout{.sweep_name = spec.name,
                        .spec_text = spec.text,
                        .numerics = {"float32", "cpu", 1, 1},
@@ -37,13 +38,14 @@ store::Layout make_layout(const spec::SweepSpec& spec) {
     layout.models.push_back({model.name, model.path.string(), model.family, static_cast<std::int64_t>(num_parameters),
                              0, tokens, 6 * num_parameters * tokens, model.name, "tokenizer"});
   }
-  for (const spec::TaskSpec& task_spec : spec.tasks) {
-    const task::Task task = task::read_task(task_spec);
+  for (const task::Task& task : tasks) {
+    const spec::TaskSpec& task_spec = spec.tasks[layout.tasks.size()];
     store::TaskRow& row = layout.tasks.emplace_back(store::TaskRow{
         task_spec.name, task_spec.path.string(), std::string(to_string(task.format)), task.fingerprint, {}});
     for (std::int64_t i = task.first; i < task.first + task.count; ++i) {
       const task::Item& item = task.items[static_cast<std::size_t>(i)];
-      row.items.push_back({i, item.answer_index, task::continuation_bytes(task.format, item)});
+      row.items.push_back(
+          {i, item.answer_index, task::continuation_bytes(task.format, item), item.true_answer, item.anchor});
     }
   }
   for (const spec::ConditionSpec& condition : spec.conditions)
@@ -53,7 +55,8 @@ store::Layout make_layout(const spec::SweepSpec& spec) {
     for (std::size_t t = 0; t < layout.tasks.size(); ++t)
       for (std::size_t c = 0; c < layout.conditions.size(); ++c)
         layout.units.push_back({fmt::format("{:08x}{:012x}{:012x}", m, t, c), static_cast<std::int32_t>(m),
-                                static_cast<std::int32_t>(t), static_cast<std::int32_t>(c)});
+                                static_cast<std::int32_t>(t), static_cast<std::int32_t>(c),
+                                (spec.conditions[c].cot ? 1 : 0) + (layout.tasks[t].format == "numeric" ? 1 : 0), 500});
   return layout;
 }
 
@@ -66,7 +69,10 @@ double advantage(int shape, double decades, std::int64_t item, std::mt19937_64& 
 }
 
 void write_store(const std::filesystem::path& spec_path, const std::filesystem::path& path, std::size_t num_ranges) {
-  const store::Layout layout = make_layout(spec::read_sweep_spec(spec_path));
+  const spec::SweepSpec spec = spec::read_sweep_spec(spec_path);
+  std::vector<task::Task> tasks;
+  for (const spec::TaskSpec& task : spec.tasks) tasks.push_back(task::read_task(task));
+  const store::Layout layout = make_layout(spec, tasks);
   const auto world = parallel::Communicator::world();
   auto writer = store::Writer::open(world, path, layout);
   std::mt19937_64 random(1);
@@ -83,6 +89,14 @@ void write_store(const std::filesystem::path& spec_path, const std::filesystem::
       const std::size_t n = item.class_num_bytes.size();
       spec::ItemScore& score = result.items.emplace_back(
           spec::ItemScore{std::vector<double>(n), std::vector<std::int32_t>(n, 1), std::vector<std::uint8_t>(n)});
+      if (spec.conditions[static_cast<std::size_t>(unit.condition_index)].cot) {
+        const auto& texts = tasks[static_cast<std::size_t>(unit.task_index)].items;
+        score.texts.push_back({"Let me see. " + texts[static_cast<std::size_t>(item.item)].prompt, 9});
+      }
+      if (task.format == "numeric") {
+        score.texts.push_back({fmt::format("{}", item.true_answer + (unit.model_index < 2 ? 1 : 0)), 2});
+        continue;
+      }
       for (std::size_t c = 0; c < n; ++c) score.log_likelihoods[c] = -2 - 0.1 * static_cast<double>(c);
       score.log_likelihoods[static_cast<std::size_t>(item.answer_index)] +=
           advantage((unit.task_index + unit.condition_index) % 4, decades, item.item, random);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,8 +28,10 @@ FoundTask find_task(const store::TaskRow& row, const std::string& spec_text);
 struct SampledItem {
   std::int64_t item = 0;  // its position in the task file, from 0
   std::int32_t answer_index = 0;
-  std::string prompt, other_prompt;  // empty where the task file is gone
-  std::vector<std::string> classes;  // the same
+  std::string prompt, other_prompt;                               // empty where the task file is gone
+  std::vector<std::string> classes;                               // the same
+  double true_answer = std::numeric_limits<double>::quiet_NaN();  // of numeric items
+  double anchor = std::numeric_limits<double>::quiet_NaN();       // NaN: none
 };
 
 /// What one model under one condition says of the sampled items. Empty vectors: not measured.

@@ -478,11 +478,12 @@ function itemView(state, item, i, ladder) {
   return view;
 }
 
-/** Prompt, classes, and what every model gives to each: the highest log-likelihood is its choice. */
+/** Prompt, classes, what every model gives to each (the highest log-likelihood is its choice), and what it wrote. */
 function itemDetail(state, item, i, ladder) {
   const numbers = ladder.map((scores) => scores.log_likelihoods[i]);
   const numContinuations = Math.max(item.classes.length, ...numbers.map((list) => list.length));
   const numClasses = item.other_prompt && item.classes.length ? item.classes.length : numContinuations;
+  const isNumber = item.true_answer !== undefined;
   const isAnswer = (c) => c % numClasses === item.answer && numClasses > 1;
   const header = element('tr', {}, element('th', {}, 'model'),
     ...Array.from({ length: numContinuations }, (_, c) => element('th', { class: 'number' },
@@ -499,11 +500,13 @@ function itemDetail(state, item, i, ladder) {
     item.prompt ? element('div', { class: 'text' }, visible(item.prompt)) : null,
     item.other_prompt ? element('div', { class: 'soft small' }, 'other prompt') : null,
     item.other_prompt ? element('div', { class: 'text' }, visible(item.other_prompt)) : null,
-    element('div', { class: 'soft small' }, numContinuations ? 'log-likelihood of each continuation, in nats' : ''),
-    element('div', { class: 'wide' }, element('table', {}, element('thead', {}, header), element('tbody', {}, ...rows))),
+    ...(isNumber
+      ? [element('div', { class: 'soft small' }, `true answer ${item.true_answer}` + (item.anchor === undefined ? '' : `, anchor ${item.anchor}`))]
+      : [element('div', { class: 'soft small' }, numContinuations ? 'log-likelihood of each continuation, in nats' : ''),
+        element('div', { class: 'wide' }, element('table', {}, element('thead', {}, header), element('tbody', {}, ...rows)))]),
     ...ladder.flatMap((scores) => (scores.texts?.[i] ?? []).map((text) => element('div', {},
-      element('div', { class: 'soft small' }, visible(`written by ${data.models[scores.model]}`)),
-      element('div', { class: 'text' }, visible(text))))));
+      element('div', { class: 'soft small' }, markOf(state, scores, i), visible(` written by ${data.models[scores.model]}`)),
+      element('div', { class: 'text written' }, visible(text))))));
 }
 
 // ---- the page ---------------------------------------------------------------------------------------------------------
