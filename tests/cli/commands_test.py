@@ -23,8 +23,8 @@ class CommandsTest(SweepTestCase):
             self.check(run("run", spec, "-o", self.folder / f"{ranks}.h5", "--threads", 1, ranks=ranks), 0, "done; next")
             self.assert_same_scores(self.folder / "None.h5", self.folder / f"{ranks}.h5")
         status = json.loads(run("status", self.folder / "4.h5", "--json").out)
-        self.assertEqual(status["done"], {"units": 8, "items": 2400})
-        self.assertEqual(status["pending"], {"units": 0, "items": 0})
+        self.assertEqual(status["done"], {"num_units": 8, "num_items": 2400})
+        self.assertEqual(status["pending"], {"num_units": 0, "num_items": 0})
 
     def test_plan_knows_how_many_tokens_a_sweep_feeds(self):
         """On one rank, prefixes and kept few-shot headers included: what was fed is in the store."""
@@ -34,7 +34,7 @@ class CommandsTest(SweepTestCase):
         store = self.folder / "s.h5"
         self.check(run("run", spec, "-o", store, "--threads", 1), 0)
         planned = sum(unit["num_tokens_fed"] for unit in json.loads(run("plan", spec, "--json").out)["units"])
-        self.assertEqual(planned, json.loads(run("status", store, "--json").out)["tokens_fed"])
+        self.assertEqual(planned, json.loads(run("status", store, "--json").out)["num_tokens_fed"])
 
     def test_a_finished_sweep_has_nothing_left_to_do(self):
         spec = self.spec()
@@ -55,7 +55,7 @@ class CommandsTest(SweepTestCase):
             os.killpg(process.pid, signal.SIGKILL)
             subprocess.run(["pkill", "-KILL", "-f", str(store)], check=False)
             process.communicate()
-            self.assertGreater(json.loads(run("status", store, "--json").out)["pending"]["items"], 0)
+            self.assertGreater(json.loads(run("status", store, "--json").out)["pending"]["num_items"], 0)
         self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 0, "going on with")
         self.assert_same_scores(undisturbed, store)
 
@@ -68,8 +68,8 @@ class CommandsTest(SweepTestCase):
             process.send_signal(number)
             self.check(Result(process), 75, "run the same command again")
             status = json.loads(run("status", store, "--json").out)
-            self.assertGreater(status["done"]["items"], 0)
-            self.assertGreater(status["pending"]["items"], 0)
+            self.assertGreater(status["done"]["num_items"], 0)
+            self.assertGreater(status["pending"]["num_items"], 0)
             self.check(run("run", spec, "-o", store, "--threads", 1), 0, "going on with")
 
     def test_a_failed_unit_is_recorded_the_others_go_on_and_it_is_tried_again(self):
@@ -82,8 +82,8 @@ class CommandsTest(SweepTestCase):
         store = self.folder / "s.h5"
         self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 3, "x long x zero_shot failed", "the model's context is")
         status = json.loads(run("status", store, "--json").out)
-        self.assertEqual(status["failed"]["units"], 2)
-        self.assertEqual(status["done"]["units"], 2)
+        self.assertEqual(status["failed"]["num_units"], 2)
+        self.assertEqual(status["done"]["num_units"], 2)
         self.assertIn("the model's context is", status["failures"][0]["error"])
         self.check(run("run", spec, "-o", store, "--threads", 1), 3, "2 of 20 item ranges to do")
         self.check(run("fit", store), 0, "long zero_shot: without", "failed: ")
@@ -99,7 +99,7 @@ class CommandsTest(SweepTestCase):
         self.check(run("plan", spec), 0, "2 items do not fit", "will be cut on the left, the first is item 0")
         store = self.folder / "s.h5"
         self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 0)
-        self.assertEqual(json.loads(run("status", store, "--json").out)["items_truncated"], 4)  # two of each model
+        self.assertEqual(json.loads(run("status", store, "--json").out)["num_items_truncated"], 4)  # two of each model
         self.check(run("status", store), 0, "4 items were cut on the left to fit a model's context")
 
         model = DEMO / "models" / MODELS[0]
@@ -124,7 +124,7 @@ class CommandsTest(SweepTestCase):
         self.check(run("status", store), 0)
         self.check(run("status", store, "--verify"), 3, "damaged: ", "x negation x zero_shot, items 0 to 63;")
         status = json.loads(run("status", store, "--verify", "--json").out)
-        self.assertEqual(status["pending"], {"units": 1, "items": 64})
+        self.assertEqual(status["pending"], {"num_units": 1, "num_items": 64})
         self.assertEqual((status["damaged"][0]["first_item"], status["damaged"][0]["last_item"]), (0, 63))
         self.check(run("fit", store), 0, "damaged or not a number")
         self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0, "1 of 40 item ranges to do")

@@ -87,7 +87,7 @@ class SweepTestCase(unittest.TestCase):
         for _ in range(600):
             if store.exists():
                 status = json.loads(run("status", store, "--json").out or "{}")
-                if status and status["done"]["items"] >= minimum:
+                if status and status["done"]["num_items"] >= minimum:
                     return
             time.sleep(0.05)
         self.fail("the sweep did not get under way")

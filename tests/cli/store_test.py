@@ -106,8 +106,8 @@ class StoreTest(SweepTestCase):
             self.check(result, 75)
             self.assertEqual("run the same command again to go on" in result.err, len(signals) == 1, result.err)
             status = json.loads(run("status", store, "--verify", "--json").out)
-            self.assertGreater(status["pending"]["items"], 0)
-            self.assertEqual(status["damaged_ranges"], 0)
+            self.assertGreater(status["pending"]["num_items"], 0)
+            self.assertEqual(status["num_damaged_ranges"], 0)
             self.assertEqual(status["runs"][0]["finished"] is None, len(signals) == 2)
 
     # ---- export ----------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ class Status(unittest.TestCase):
         store = write_study(self.folder, plain_items(64), num_models=5, num_ranges=2)  # five ranges of 64 items
         status = json.loads(run(BIN / "catenary", "status", store, "--json"))
         pace = status["pace"]
-        self.assertEqual((status["done"]["items"], status["pending"]["items"]), (128, 192))
+        self.assertEqual((status["done"]["num_items"], status["pending"]["num_items"]), (128, 192))
         self.assertAlmostEqual(pace["seconds_left"], 192 / pace["items_per_second"], places=6)
         self.assertAlmostEqual(pace["tokens_per_second"] / pace["items_per_second"], 2000 / 128, places=6)
         self.assertAlmostEqual(pace["flops_per_second"] / pace["items_per_second"], 2e9 / 128, places=0)

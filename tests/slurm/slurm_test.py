@@ -103,7 +103,7 @@ class SlurmTest(unittest.TestCase):
         return json.loads(result.stdout) if result.returncode == 0 else None
 
     def wait_until_some_are_done(self, minimum=300):
-        self.cluster.wait(lambda: (self.status() or {"done": {"items": 0}})["done"]["items"] >= minimum,
+        self.cluster.wait(lambda: (self.status() or {"done": {"num_items": 0}})["done"]["num_items"] >= minimum,
                           "the sweep does not get under way")
 
     def wait_for_the_study(self, job, code="0:0"):
@@ -124,7 +124,7 @@ class SlurmTest(unittest.TestCase):
     def assert_as_computed_by_one_process(self, spec):
         result = subprocess.run(["h5diff", self.reference(spec), self.store, "/scores"], capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-        self.assertEqual(self.status()["pending"]["items"], 0)
+        self.assertEqual(self.status()["pending"]["num_items"], 0)
 
     def ranks(self):
         """Processes of the sweep: {node: process}."""
@@ -175,7 +175,7 @@ class SlurmTest(unittest.TestCase):
         self.wait_for_the_study(job)
         self.assertIn("the job goes back into the queue", self.log())
         self.assertGreaterEqual(int(self.cluster.job_fields(job)["Restarts"]), 1)
-        self.assertEqual(self.status()["pending"]["items"], 0)
+        self.assertEqual(self.status()["pending"]["num_items"], 0)
         self.catenary("status", self.store, "--verify")
 
     def test_scontrol_requeue(self):
@@ -193,7 +193,7 @@ class SlurmTest(unittest.TestCase):
         self.wait_until_some_are_done()
         self.cluster.run("scancel", *jobs)
         self.cluster.wait_for_job(jobs[0], ["CANCELLED"])
-        self.assertGreater(self.status()["pending"]["items"], 0)
+        self.assertGreater(self.status()["pending"]["num_items"], 0)
         job, _ = self.submit(spec)
         self.wait_for_the_study(job)
         self.assertIn("going on with", self.log())
@@ -225,7 +225,7 @@ class SlurmTest(unittest.TestCase):
             jobs = self.submit(spec, *args, **more)
             self.wait_until_some_are_done()
             what(jobs[0])
-            self.cluster.wait(lambda: (self.status() or {"pending": {"items": 1}})["pending"]["items"] == 0,
+            self.cluster.wait(lambda: (self.status() or {"pending": {"num_items": 1}})["pending"]["num_items"] == 0,
                               f"the study is not finished\n{self.log()}", 600)
             self.start_dead_slurmds()  # else the job is not over before Slurm takes the node for dead
             self.cluster.wait(lambda: all(self.cluster.job_state(job) not in ("RUNNING", "COMPLETING", "PENDING") for job in jobs),
@@ -273,7 +273,7 @@ class SlurmTest(unittest.TestCase):
             job = self.submit(spec, "--jobs", 1)[0]
             self.wait_for_the_study(job, "3:0")
             status = self.status()
-            self.assertEqual((status["done"]["units"], status["failed"]["units"], status["pending"]["units"]), (15, 1, 0))
+            self.assertEqual((status["done"]["num_units"], status["failed"]["num_units"], status["pending"]["num_units"]), (15, 1, 0))
             failure = status["failures"][0]
             self.assertEqual([failure["model"], failure["task"]], names)
             self.assertEqual(len(re.findall(rf"rank \d died in {names[0]} x {names[1]} x zero_shot", self.log())), 2, self.log())
@@ -316,7 +316,7 @@ class SlurmTest(unittest.TestCase):
         analysis = self.sbatch(f"--dependency=afterok:{merge}", SLURM / "analysis.sbatch", "study.h5", "out")
         self.wait_for_the_study(merge)
         self.assertEqual(len(list(self.folder.glob("study.part*.h5"))), 3)
-        self.assertEqual(self.status()["done"]["units"], 12)
+        self.assertEqual(self.status()["done"]["num_units"], 12)
         self.wait_for_the_study(analysis)
         self.assertIn("<html", (self.folder / "out" / "report.html").read_text()[:200])
         # The parts' models lie in the merged store in another order, so results are compared by name.

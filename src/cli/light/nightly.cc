@@ -102,8 +102,8 @@ std::string summary_text(const Night& night, const std::optional<Night>& last_go
       fmt::format("{}: {}\n", night.folder.filename().string(),
                   outcome.code == kExitDone ? "good" : fmt::format("NOT GOOD (exit code {})", outcome.code));
   const auto& status = outcome.status;
-  text += fmt::format("items: {} done, {} failed, {} pending\n", status["done"]["items"].dump(),
-                      status["failed"]["items"].dump(), status["pending"]["items"].dump());
+  text += fmt::format("items: {} done, {} failed, {} pending\n", status["done"]["num_items"].dump(),
+                      status["failed"]["num_items"].dump(), status["pending"]["num_items"].dump());
   for (const Json& failure : status["failures"]) {
     text += fmt::format("failed: {} x {} x {}: {}\n", failure.value("model", ""), failure.value("task", ""),
                         failure.value("condition", ""), failure.value("error", ""));

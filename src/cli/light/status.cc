@@ -133,7 +133,7 @@ std::optional<Pace> pace_of(const store::Reader& store, const Summary& summary) 
     flops += range.flops;
   }
   const double seconds = last - run.started;
-  if (items == 0 || seconds <= 0) return std::nullopt;
+  if (items == 0 || !(seconds > 0)) return std::nullopt;
   return Pace{run.num_ranks, items / seconds, tokens / seconds, flops / seconds,
               static_cast<double>(summary.pending.items) * seconds / items};
 }
@@ -148,21 +148,21 @@ Json to_json(const std::optional<Pace>& pace) {
 
 void print_json(const StatusArgs& args, const store::Reader& store, const Summary& summary) {
   const store::Layout& layout = store.layout();
-  const auto count = [](const Count& c) { return Json{{"units", c.units}, {"items", c.items}}; };
+  const auto count = [](const Count& c) { return Json{{"num_units", c.units}, {"num_items", c.items}}; };
   Json json{{"sweep", layout.sweep_name},
-            {"models", layout.models.size()},
-            {"tasks", layout.tasks.size()},
-            {"conditions", layout.conditions.size()},
+            {"num_models", layout.models.size()},
+            {"num_tasks", layout.tasks.size()},
+            {"num_conditions", layout.conditions.size()},
             {"done", count(summary.done)},
             {"failed", count(summary.failed)},
             {"pending", count(summary.pending)},
-            {"damaged_ranges", args.verify ? Json(summary.damaged.size()) : Json()},
+            {"num_damaged_ranges", args.verify ? Json(summary.damaged.size()) : Json()},
             {"scoring_seconds", summary.total.seconds},
-            {"tokens_fed", summary.total.num_tokens_fed},
-            {"items_truncated", summary.total.num_items_truncated},
+            {"num_tokens_fed", summary.total.num_tokens_fed},
+            {"num_items_truncated", summary.total.num_items_truncated},
             {"flops_per_second", number(flops_per_second(summary.total))},
             {"dtype", layout.numerics.dtype},
-            {"device", layout.numerics.device_kind},
+            {"device_kind", layout.numerics.device_kind},
             {"threads_per_rank", layout.numerics.threads_per_rank},
             {"created", layout.provenance.created},
             {"pace", to_json(pace_of(store, summary))},
@@ -196,9 +196,9 @@ void print_json(const StatusArgs& args, const store::Reader& store, const Summar
     unit["state"] = sum.state == store::RangeState::kDone     ? "done"
                     : sum.state == store::RangeState::kFailed ? "failed"
                                                               : "pending";
-    unit["items_done"] = sum.num_items_done;
+    unit["num_items_done"] = sum.num_items_done;
     unit["scoring_seconds"] = sum.seconds;
-    unit["tokens_fed"] = sum.num_tokens_fed;
+    unit["num_tokens_fed"] = sum.num_tokens_fed;
     unit["flops_per_second"] = number(flops_per_second(sum));
     json["units"].push_back(unit);
   }
