@@ -4,21 +4,13 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
-import time
 import unittest
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
-REFERENCE = SOURCE / "tests" / "reference"
-DEMO = SOURCE / "jobs" / "demo"
-CATENARY = str(pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin")) / "catenary")
-MPIEXEC = os.environ.get("MPIEXEC", "mpirun")
+from harness import DEMO, REFERENCE, SweepTestCase, run, smallest_models, start
+
 SMOLLM2 = pathlib.Path(os.environ.get("CATENARY_TEST_MODEL", ""))
-for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"):
-    os.environ.setdefault(name, "1")
 
 # The demo ladder's words; what a model of that size makes of them does not matter here.
 REASON = {"kind": "cot", "trigger": " a", "answer_cue": " answer :"}
@@ -30,15 +22,10 @@ CONDITIONS = [
 ]
 
 
-def run(*args, ranks=None):
-    launcher = [MPIEXEC, "-n", str(ranks)] if ranks else []
-    return subprocess.run([*launcher, CATENARY, *map(str, args)], capture_output=True, text=True, timeout=600)
-
-
 def lines(*args):
     result = run(*args)
-    assert result.returncode == 0, result.stderr
-    return [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.code == 0, result.err
+    return [json.loads(line) for line in result.out.splitlines()]
 
 
 def read_number(text):
@@ -47,34 +34,18 @@ def read_number(text):
     return float(text) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) else None
 
 
-class GeneratedTextTest(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catenary-test-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
-    def write(self, name, content):
-        path = self.folder / name
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-        return path
-
-    def check(self, result, code, *texts):
-        self.assertEqual(result.returncode, code, result.stderr + result.stdout)
-        for text in texts:
-            self.assertIn(text, result.stderr + result.stdout)
-
-    def spec(self, num_models=2, copies=1):
+class GeneratedTextTest(SweepTestCase):
+    def written(self, num_models=2, copies=1):
+        """A spec whose models write: reasoning before a class, and numbers."""
         numbers = self.write("numbers.jsonl", "".join(
             json.dumps({"prompt": f"which one is not a bird , {word} or saw ?", "true_answer": i, "anchor": 2 * i + 1}) + "\n"
             for i, word in enumerate(["finch", "robin", "hammer", "saw", "gull"] * 15)))
         tasks = [{"name": f"negation {i}", "path": str(DEMO / "tasks" / "negation.jsonl"), "limit": 130} for i in range(copies)]
-        models = sorted((DEMO / "models").iterdir(), key=lambda model: (model / "model.safetensors").stat().st_size)[:num_models]
-        return self.write("sweep.json", {"name": "written", "models": [{"name": m.name, "path": str(m)} for m in models],
-                                         "tasks": [*tasks, {"name": "numbers", "path": str(numbers)}], "conditions": CONDITIONS})
+        return self.spec(models=[{"name": m, "path": str(DEMO / "models" / m)} for m in smallest_models(num_models)],
+                         tasks=[*tasks, {"name": "numbers", "path": str(numbers)}], conditions=CONDITIONS)
 
     def assert_same_results(self, a, b):
-        for group in ("/scores", "/texts", "/text_bytes"):
-            result = subprocess.run(["h5diff", str(a), str(b), group], capture_output=True, text=True)
-            self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assert_same_scores(a, b, "/scores", "/texts", "/text_bytes")
 
     def texts(self, store, dataset="num_tokens"):
         out = subprocess.run(["h5dump", "-y", "-d", f"/texts/{dataset}", str(store)], capture_output=True, text=True).stdout
@@ -102,7 +73,7 @@ class GeneratedTextTest(unittest.TestCase):
         self.assertLess(worst, 2e-4)
 
     def test_any_number_of_ranks_and_any_company_give_the_same_text(self):
-        spec = self.spec()
+        spec = self.written()
         for ranks in (1, 2, 4):
             self.check(run("run", spec, "-o", self.folder / f"{ranks}.h5", "--threads", 1, ranks=ranks), 0, "done; next")
             self.assert_same_results(self.folder / "1.h5", self.folder / f"{ranks}.h5")
@@ -121,18 +92,15 @@ class GeneratedTextTest(unittest.TestCase):
         self.assertGreater(len(set(texts["drawn"])), 60)
 
     def test_a_killed_sweep_goes_on_with_the_same_text(self):
-        spec = self.spec(num_models=3, copies=4)
+        spec = self.written(num_models=3, copies=4)
         undisturbed, store = self.folder / "undisturbed.h5", self.folder / "killed.h5"
         self.check(run("run", spec, "-o", undisturbed, "--threads", 1), 0)
         for minimum in (1, 1000):
-            process = subprocess.Popen([CATENARY, "run", str(spec), "-o", str(store), "--threads", "1"], stderr=subprocess.DEVNULL)
-            for _ in range(1200):
-                if store.exists() and json.loads(run("status", store, "--json").stdout)["done"]["items"] >= minimum:
-                    break
-                time.sleep(0.02)
+            process = start("run", spec, "-o", store, "--threads", 1)
+            self.wait_until_some_are_done(store, minimum)
             process.send_signal(signal.SIGKILL)
-            process.wait()
-            self.assertGreater(json.loads(run("status", store, "--json").stdout)["pending"]["items"], 0)
+            process.communicate()
+            self.assertGreater(json.loads(run("status", store, "--json").out)["pending"]["num_items"], 0)
         self.check(run("run", spec, "-o", store, "--threads", 1), 0, "going on with")
         self.assert_same_results(undisturbed, store)
 
@@ -140,12 +108,11 @@ class GeneratedTextTest(unittest.TestCase):
         task = REFERENCE / "task" / "numeric.jsonl"
         if not SMOLLM2.is_file():
             self.skipTest(f"{SMOLLM2} is not there")
-        spec = self.write("sweep.json", {
-            "name": "numbers", "models": [{"name": "m", "path": str(SMOLLM2)}], "tasks": [{"name": "n", "path": str(task)}],
-            "conditions": [{"name": "z", "kind": "zero_shot"}]})
+        spec = self.spec(models=[{"name": "m", "path": str(SMOLLM2)}], tasks=[{"name": "n", "path": str(task)}],
+                         conditions=[{"name": "z", "kind": "zero_shot"}])
         store = self.folder / "s.h5"
         self.check(run("run", spec, "-o", store), 0)
-        fitted = json.loads(run("fit", store, "--json", "--metric", "accuracy,unparsable,relative_error,anchoring").stdout)
+        fitted = json.loads(run("fit", store, "--json", "--metric", "accuracy,unparsable,relative_error,anchoring").out)
         values = {curve["metric"]: curve["points"] for curve in fitted["curves"]}
         items = [json.loads(line) for line in task.read_text().splitlines()]
         written = [line["texts"][0] for line in lines("score", SMOLLM2, task, "--condition", "zero_shot")]
@@ -163,14 +130,14 @@ class GeneratedTextTest(unittest.TestCase):
                 self.assertEqual(values[metric][0]["n"], len(expected))
 
     def test_plan_counts_what_is_written(self):
-        plan = {(u["model"], u["task"], u["condition"]): u for u in json.loads(run("plan", self.spec(), "--json").stdout)["units"]}
+        plan = {(u["model"], u["task"], u["condition"]): u for u in json.loads(run("plan", self.written(), "--json").out)["units"]}
         most = {key[1:]: unit["max_generated_tokens"] for key, unit in plan.items()}
         self.assertEqual(most["negation 0", "greedy"], 130 * 12)
         self.assertEqual(most["negation 0", "zero_shot"], 0)
         self.assertEqual(most["numbers", "greedy"], 75 * (12 + 32))
         self.assertEqual(most["numbers", "zero_shot"], 75 * 32)
         store = self.folder / "s.h5"
-        self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0)
+        self.check(run("run", self.written(), "-o", store, "--threads", 1), 0)
         tokens = self.texts(store)
         self.assertEqual(len(tokens), 2 * (3 * 130 + 3 * 2 * 75 + 75))
         self.assertLessEqual(sum(tokens), sum(unit["max_generated_tokens"] for unit in plan.values()))

@@ -11,6 +11,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DEMO = SOURCE / "jobs" / "demo"
+REFERENCE = SOURCE / "tests" / "reference"
 BIN = pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin"))
 CATENARY = str(BIN / "catenary")
 MPIEXEC = os.environ.get("MPIEXEC", "mpirun")
@@ -73,9 +74,10 @@ class SweepTestCase(unittest.TestCase):
         for text in texts:
             self.assertIn(text, result.err + result.out)
 
-    def assert_same_scores(self, a, b):
-        result = subprocess.run(["h5diff", str(a), str(b), "/scores"], capture_output=True, text=True)
-        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+    def assert_same_scores(self, a, b, *groups):
+        for group in groups or ("/scores",):
+            result = subprocess.run(["h5diff", str(a), str(b), group], capture_output=True, text=True)
+            self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
     def long_spec(self):
         """Some seconds of work: every model of the ladder on twenty tasks."""
