@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <string>
 
+#include "catenary/weights/share.h"
 #include "weights/needed_tensors.h"
 
 namespace catenary::weights {
@@ -24,31 +26,6 @@ bool is_embedding(const NeededTensor& tensor) {
 // All experts are alike.
 std::int64_t of_chosen_experts(std::int64_t in_all, const ModelConfig& config) {
   return in_all == 0 ? 0 : in_all / config.num_experts * config.num_experts_per_token;
-}
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
-std::int64_t kv_heads_per_rank(const ModelConfig& config, std::int64_t tensor_parallel_size) {
-  return std::max<std::int64_t>(1, config.num_kv_heads / tensor_parallel_size);
-}
-
-// Elements of this tensor on one rank, or nothing if every rank holds it whole.
-std::optional<std::int64_t> split_elements(const NeededTensor& tensor, const ModelConfig& config, std::int64_t ranks) {
-  const std::string_view part = tensor.part;
-  const std::int64_t row = num_elements(tensor) / tensor.shape.front();
-  if (part.ends_with("k_proj") || part.ends_with("v_proj")) {
-    return kv_heads_per_rank(config, ranks) * config.head_dim * row;
-  }
-  if (part.ends_with("q_proj") || part.ends_with("gate_proj") || part.ends_with("up_proj") || part == "lm_head" ||
-      part == "model.embed_tokens") {
-    return divide_up(tensor.shape.front(), ranks) * row;
-  }
-  if ((part.ends_with("o_proj") || part.ends_with("down_proj")) && tensor.shape.size() == 2) {
-    return tensor.shape[0] * divide_up(tensor.shape[1], ranks);
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -87,18 +64,16 @@ ForwardFlops forward_flops(const ModelConfig& config, std::int64_t num_tokens_se
 }
 
 std::optional<RankShare> rank_share(const ModelConfig& config, std::int64_t tensor_parallel_size) {
-  const std::int64_t ranks = tensor_parallel_size;
-  if (config.num_heads % ranks != 0) return std::nullopt;
-  if (config.num_kv_heads % ranks != 0 && ranks % config.num_kv_heads != 0) return std::nullopt;
+  const auto size = static_cast<int>(tensor_parallel_size);
+  if (!share_problem(config, size).empty()) return std::nullopt;
+  const Share last{size - 1, size};
   RankShare share;
   for (const NeededTensor& tensor : needed_tensors(config, config.num_layers)) {
-    if (const auto split = split_elements(tensor, config, ranks)) {
-      share.split_parameters += *split;
-    } else {
-      share.replicated_parameters += num_elements(tensor);
-    }
+    const std::int64_t rows = tensor.shape.front(), columns = num_elements(tensor) / rows;
+    const TensorPart part = part_of(tensor.part + tensor.suffix, rows, columns, config, last);
+    (part.is_split ? share.split_parameters : share.replicated_parameters) += part.rows.size() * part.columns.size();
   }
-  share.kv_elements_per_token = 2 * config.num_layers * kv_heads_per_rank(config, ranks) * config.head_dim;
+  share.kv_elements_per_token = 2 * config.num_layers * kv_heads_of(config, last).size() * config.head_dim;
   return share;
 }
 

@@ -33,16 +33,13 @@ struct ForwardFlops {
 /// al. 2020, table 1, attention has half of this: the mean over a text whose tokens see only those before them.
 ForwardFlops forward_flops(const ModelConfig& config, std::int64_t num_tokens_seen);
 
-/// What the largest rank of a tensor-parallel group holds. Split as in Megatron-LM (Shoeybi et al. 2019,
-/// arXiv:1909.08053): queries, keys and values by heads, the MLP and each expert by intermediate_size, token embedding
-/// and lm_head by vocabulary. Where key–value heads are fewer than ranks, each rank holds one, so some hold the same.
+/// What the rank of a tensor-parallel group that has most holds (weights/share.h).
 struct RankShare {
   std::int64_t split_parameters = 0;       // this rank's part of what is split
   std::int64_t replicated_parameters = 0;  // norms, position embeddings, routers, biases after a sum over ranks
   std::int64_t kv_elements_per_token = 0;  // keys and values of all layers
 };
-/// Nothing if the heads cannot be split so: num_heads must be a multiple of `tensor_parallel_size`, and num_kv_heads a
-/// multiple or a divisor of it.
+/// Nothing if the model cannot be split so.
 std::optional<RankShare> rank_share(const ModelConfig& config, std::int64_t tensor_parallel_size);
 
 }  // namespace catenary::weights
