@@ -11,21 +11,11 @@
 
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
-#include "catenary/base/log.h"
-#include "catenary/base/unique_handle.h"
+#include "parallel/communicator_state.h"
 #include "parallel/mpi_check.h"
 
 namespace catenary::parallel {
 namespace {
-
-struct CommTraits {
-  using Handle = MPI_Comm;
-  static inline const MPI_Comm kInvalid = MPI_COMM_NULL;
-  static void close(MPI_Comm comm) noexcept {
-    if (MPI_Comm_free(&comm) != MPI_SUCCESS) log::warning("MPI_Comm_free failed");
-  }
-};
-using CommHandle = UniqueHandle<CommTraits>;
 
 int to_count(std::size_t size) {
   check(size <= INT_MAX, "a message is larger than MPI can count");
@@ -33,15 +23,6 @@ int to_count(std::size_t size) {
 }
 
 }  // namespace
-
-struct Communicator::State {
-  CommHandle comm;
-  MPI_Comm raw = MPI_COMM_NULL;  // what `comm` owns
-  int rank = 0;
-  int size = 1;
-  int local_rank = 0;
-  bool failed_together = false;
-};
 
 void Backoff::sleep() {
   std::this_thread::sleep_for(next_);

@@ -73,6 +73,7 @@ class Communicator {
 
  private:
   friend void detail::settle(const Communicator& communicator, std::exception_ptr own);
+  friend class MpiGroup;
   struct State;
   explicit Communicator(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
