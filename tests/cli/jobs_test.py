@@ -68,6 +68,29 @@ class JobsTest(SweepTestCase):
                 for unit in units:
                     self.assertGreater(unit["num_tokens"], 0)
 
+    def test_the_verdicts_of_the_demo_hold_for_every_training_seed(self):
+        """From the accuracies that the logs of training have, each model and condition with 300 items."""
+        rows = ["task,condition,family,model,num_parameters,metric,value,standard_error,n"]
+        logs = sorted(DEMO.glob("train*.log"))
+        self.assertGreaterEqual(len(logs), 4)
+        for line in (line for log in logs for line in log.read_text().splitlines() if line.startswith("{")):
+            r = json.loads(line)
+            p = (300 * r["accuracy"] + 1) / 302  # none is without error, however few items are wrong
+            rows.append(f"{r['task']},{r['condition']},seed {r['seed']},{r['model']},{r['parameters']},accuracy,{r['accuracy']},"
+                        f"{(p * (1 - p) / 300) ** 0.5},300")
+        table = self.write("seeds.csv", "\n".join(rows) + "\n")
+        result = run("fit", table, "--json", "--chance", 0.5)
+        self.check(result, 0)
+        verdicts = {}
+        for curve in json.loads(result.out)["curves"]:
+            if curve["family"].startswith("seed"):
+                verdicts.setdefault((curve["task"], curve["condition"]), []).append(curve["verdict"])
+                self.assertEqual(len(curve["points"]), len(MODELS))
+        for key, verdict in {("memory-trap", "zero_shot"): "inverse", ("negation", "zero_shot"): "u_shaped", ("recall", "zero_shot"): "positive",
+                             ("category", "zero_shot"): "positive", ("memory-trap", "few_shot_3"): "flat",
+                             ("memory-trap", "few_shot_3_wrong"): "flat"}.items():
+            self.assertEqual(verdicts[key], [verdict] * len(logs), key)
+
 
 if __name__ == "__main__":
     unittest.main()

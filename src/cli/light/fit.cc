@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <tuple>
@@ -156,15 +157,13 @@ std::vector<std::string> table_row(const CurveReport& report) {
   const auto& [ladder, judgement] = std::tie(report.ladder, report.judgement);
   std::vector<std::string> row{ladder.task, ladder.condition};
   if (ladder.points.empty()) {
-    row.insert(row.end(), {"0", "–", "–", "–"});
+    row.insert(row.end(), {"–", "–", "–"});
   } else {
-    row.push_back(std::to_string(ladder.points.size()));
     row.push_back(value_text(ladder.points.front()));
     row.push_back(
         judgement.smallest_to_extremal ? value_text(point_at(ladder, judgement.smallest_to_extremal->to_scale)) : "–");
     row.push_back(value_text(ladder.points.back()));
   }
-  row.push_back(report.selected && ladder.points.size() > 2 ? std::string(to_string(*report.selected)) : "–");
   row.push_back(p_text(report.p_holm));
   row.emplace_back(to_string(judgement.verdict));
   return row;
@@ -199,6 +198,12 @@ std::string turn_text(const CurveReport& report) {
   return text;
 }
 
+// What a trend is worth in a sentence, as turn_text says it of a turn.
+std::string trend_text(const CurveReport& report) {
+  return fmt::format("{} from the smallest to the largest",
+                     effect_text(report.ladder, *report.judgement.smallest_to_largest));
+}
+
 std::string heading(const Ladder& ladder) {
   return fmt::format("{}{} against {}, family {}", printable(ladder.metric.name),
                      ladder.metric.name == "loss" || ladder.metric.name == "log_odds" ? " (nats)" : "",
@@ -209,13 +214,14 @@ std::string heading(const Ladder& ladder) {
 // One table a family and metric: the curves that share an axis.
 void print_table(const std::vector<const CurveReport*>& reports) {
   std::vector<std::vector<std::string>> rows{
-      {"task", "condition", "models", "smallest", "extremal", "largest", "curve", "p (Holm)", "verdict"}};
+      {"task", "condition", "smallest", "extremal", "largest", "p (Holm)", "verdict"}};
   Notes notes;
   double low = INFINITY, high = 0;
-  std::set<std::int64_t> num_items;
+  std::set<std::int64_t> num_items, num_models;
   for (const CurveReport* report : reports) {
     const auto& [ladder, judgement] = std::tie(report->ladder, report->judgement);
     rows.push_back(table_row(*report));
+    num_models.insert(std::ssize(ladder.points));
     for (const LadderPoint& point : ladder.points) {
       low = std::min(low, point.point.scale);
       high = std::max(high, point.point.scale);
@@ -224,37 +230,65 @@ void print_table(const std::vector<const CurveReport*>& reports) {
     const std::string name = ladder.task + " " + ladder.condition;
     if (judgement.verdict == analysis::Verdict::kInconclusive)
       notes.add("inconclusive: " + judgement.reason + (report->power ? power_text(*report->power) : ""), name);
-    if (report->turning_point) notes.add(turn_text(*report), name);
+    if (report->turning_point)
+      notes.add(turn_text(*report), name);
+    else if (judgement.verdict == analysis::Verdict::kInverse && judgement.smallest_to_largest)
+      notes.add("inverse: " + trend_text(*report), name);
     for (const std::string& missing : ladder.missing) notes.add("without " + missing, name);
     for (const std::string& note : ladder.notes) notes.add(note, name);
     for (const std::string& problem : judgement.problems) notes.add(problem, name);
   }
-  fmt::print("{}", heading(reports.front()->ladder));
+  fmt::print("{}\n", heading(reports.front()->ladder));
   if (!num_items.empty()) {
-    const std::string items = *num_items.begin() == *num_items.rbegin()
-                                  ? fmt::format("{}", *num_items.begin())
-                                  : fmt::format("{} to {}", *num_items.begin(), *num_items.rbegin());
-    fmt::print(" ({} to {}), {} items a point, ± 1 standard error", short_number(low), short_number(high), items);
+    const auto range = [](const std::set<std::int64_t>& counts) {
+      return *counts.begin() == *counts.rbegin() ? fmt::format("{}", *counts.begin())
+                                                 : fmt::format("{} to {}", *counts.begin(), *counts.rbegin());
+    };
+    fmt::print("{} models of {} to {}, {} items a point, ± 1 standard error\n", range(num_models), short_number(low),
+               short_number(high), range(num_items));
   }
-  fmt::print("\n\n{}", text_table(rows, {2, 7}));
+  fmt::print("\n{}", text_table(rows, {5}));
   notes.print(reports.size());
   fmt::print("\n");
 }
 
+// One table a metric. A condition or family that all rows share stands in its heading.
 void print_comparisons(const std::vector<Comparison>& comparisons) {
-  std::vector<std::vector<std::string>> rows{
-      {"metric", "task", "condition", "family", "smallest", "largest", "mean", "p", "slope a decade", "p"}};
-  for (const Comparison& comparison : comparisons) {
-    const Ladder& ladder = comparison.difference;
-    const auto text = [](const std::optional<Estimate>& estimate) {
-      return estimate ? interval_text(*estimate, 1) : std::string("–");
+  std::map<std::string, std::vector<const Comparison*>> tables;
+  for (const Comparison& comparison : comparisons) tables[comparison.difference.metric.name].push_back(&comparison);
+  for (const auto& [metric, compared] : tables) {
+    const auto is_shared = [&](auto name) {
+      return std::ranges::all_of(
+          compared, [&](const Comparison* one) { return one->difference.*name == compared.front()->difference.*name; });
     };
-    rows.push_back({ladder.metric.name, ladder.task, ladder.condition, ladder.family,
-                    interval_text(comparison.at_each_scale.front(), 1),
-                    interval_text(comparison.at_each_scale.back(), 1), text(comparison.mean), p_text(comparison.p_mean),
-                    text(comparison.slope), p_text(comparison.p_slope)});
+    std::string heading = "differences of " + metric + " on the same items";
+    const char* separator = ": ";
+    std::vector<std::vector<std::string>> rows{{"task"}};
+    std::vector<std::string Ladder::*> names{&Ladder::task};
+    for (const auto& [title, name] : {std::pair{"condition", &Ladder::condition}, {"family", &Ladder::family}}) {
+      if (is_shared(name)) {
+        heading += fmt::format("{}{}{}", separator, name == &Ladder::family ? "family " : "",
+                               compared.front()->difference.*name);
+        separator = ", ";
+      } else {
+        rows.front().emplace_back(title);
+        names.push_back(name);
+      }
+    }
+    const std::size_t first = names.size();
+    rows.front().insert(rows.front().end(), {"smallest", "largest", "mean, 95 % interval", "p", "slope a decade", "p"});
+    for (const Comparison* comparison : compared) {
+      std::vector<std::string>& row = rows.emplace_back();
+      for (const auto name : names) row.push_back(comparison->difference.*name);
+      row.push_back(fmt::format("{:+.2f}", comparison->at_each_scale.front().value));
+      row.push_back(fmt::format("{:+.2f}", comparison->at_each_scale.back().value));
+      row.push_back(comparison->mean ? interval_text(*comparison->mean, 1) : "–");
+      row.push_back(p_text(comparison->p_mean));
+      row.push_back(comparison->slope ? fmt::format("{:+.2f}", comparison->slope->value) : "–");
+      row.push_back(p_text(comparison->p_slope));
+    }
+    fmt::print("{}\n\n{}\n", printable(heading), text_table(rows, {first, first + 1, first + 3, first + 4, first + 5}));
   }
-  fmt::print("differences on the same items, 95 % intervals\n\n{}\n", text_table(rows, {7, 9}));
 }
 
 void print_forecasts(const std::vector<CurveReport>& reports) {
