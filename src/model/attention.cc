@@ -38,14 +38,14 @@ class AtenAttention : public Attention {
         segments_(std::move(segments)),
         max_scores_(max_scores) {}
 
-  KeyValues make_key_values(std::int64_t num_slots, const KeyValues* prefix) const override {
+  KeyValues make_key_values(std::int64_t num_slots) const override {
     const auto room = [&] { return at::empty({num_slots, config_.num_kv_heads, config_.head_dim}, options_); };
-    const KeyValues result{room(), room()};
-    if (prefix) {
-      result.keys.narrow(0, 0, prefix->keys.size(0)).copy_(prefix->keys);
-      result.values.narrow(0, 0, prefix->values.size(0)).copy_(prefix->values);
-    }
-    return result;
+    return {room(), room()};
+  }
+
+  void set_first_slots(const KeyValues& key_values, const KeyValues& prefix) const override {
+    key_values.keys.narrow(0, 0, prefix.keys.size(0)).copy_(prefix.keys);
+    key_values.values.narrow(0, 0, prefix.values.size(0)).copy_(prefix.values);
   }
 
   KeyValues first_slots(const KeyValues& key_values, std::int64_t num_slots) const override {

@@ -27,8 +27,10 @@ class Attention {
  public:
   virtual ~Attention() = default;
 
-  /// Room for one layer's keys and values; those of `prefix`, if there is one, are copied to its first slots.
-  virtual KeyValues make_key_values(std::int64_t num_slots, const KeyValues* prefix) const = 0;
+  /// Room for one layer's keys and values.
+  virtual KeyValues make_key_values(std::int64_t num_slots) const = 0;
+  /// Copies the prefix's to the first slots.
+  virtual void set_first_slots(const KeyValues& key_values, const KeyValues& prefix) const = 0;
   /// A copy of what is in the first slots.
   virtual KeyValues first_slots(const KeyValues& key_values, std::int64_t num_slots) const = 0;
 

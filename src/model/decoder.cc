@@ -239,13 +239,15 @@ at::Tensor Decoder::forward(const PrefixTree& tree, std::span<const std::int64_t
   Pass pass = make_pass(tree.tokens(), TokenLayout::of(tree));
   std::vector<KeyValues> read;  // the prefix's, layer by layer
   at::Tensor hidden;
+  KeyValues key_values;  // of one layer after another, unless they are kept
   for_layers([&](const Layer& layer, std::int64_t i) {
     const bool is_last = i + 1 == config_.num_layers;
-    const bool copies = prefix && !prefix_pass;
-    const KeyValues key_values =
-        attention_->make_key_values(tree.prefix_length() + tree.num_tokens() + extra_slots,
-                                    copies ? &prefix->layers[static_cast<std::size_t>(i)] : nullptr);
-    if (prefix_pass) {
+    if (i == 0 || kept) {
+      key_values = attention_->make_key_values(tree.prefix_length() + tree.num_tokens() + extra_slots);
+    }
+    if (prefix && !prefix_pass) {
+      attention_->set_first_slots(key_values, prefix->layers[static_cast<std::size_t>(i)]);
+    } else if (prefix) {
       if (is_last) {
         last_step(layer, *prefix_pass, {}, key_values);
       } else {

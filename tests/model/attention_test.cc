@@ -176,7 +176,7 @@ struct Family {
           std::vector<std::int64_t> all(static_cast<std::size_t>(num_tokens));
           std::iota(all.begin(), all.end(), 0);
           const auto run = [&](const Attention& by, at::TensorOptions to, bool slides) {
-            KeyValues key_values = by.make_key_values(prefix_length + num_tokens, nullptr);
+            KeyValues key_values = by.make_key_values(prefix_length + num_tokens);
             if (prefix_length > 0) {
               PrefixTree alone;
               alone.add(std::vector<std::int32_t>(static_cast<std::size_t>(prefix_length), 1));
@@ -185,7 +185,8 @@ struct Family {
               std::iota(prefix_tokens.begin(), prefix_tokens.end(), 0);
               by.store(prefix_qkv.to(to), *by.prepare(prefix_layout, prefix_tokens), {}, key_values);
               const KeyValues prefix = by.first_slots(key_values, prefix_length);
-              key_values = by.make_key_values(prefix_length + num_tokens, &prefix);
+              key_values = by.make_key_values(prefix_length + num_tokens);
+              by.set_first_slots(key_values, prefix);
             }
             const at::Tensor queries = by.store(qkv.to(to), *by.prepare(layout, all), {}, key_values);
             const at::Tensor rows = at::tensor(at::ArrayRef<std::int64_t>(tokens), at::kLong).to(queries.device());

@@ -29,17 +29,16 @@ class CpuAttention : public Attention {
   CpuAttention(const weights::ModelConfig& config, const at::Tensor& alibi_slopes, at::ScalarType dtype)
       : config_(config), alibi_slopes_(alibi_slopes), dtype_(dtype) {}
 
-  KeyValues make_key_values(std::int64_t num_slots, const KeyValues* prefix) const override {
+  KeyValues make_key_values(std::int64_t num_slots) const override {
     const std::int64_t blocks = round_up(num_slots, cpu::kKeyBlock) / cpu::kKeyBlock;
     // Zeros: what lies past the last slot is multiplied, though never seen.
-    const KeyValues result{
-        at::zeros({config_.num_kv_heads, blocks, config_.head_dim, cpu::kKeyBlock}, at::kFloat),
-        at::zeros({config_.num_kv_heads, blocks * cpu::kKeyBlock, round_up(config_.head_dim, 16)}, at::kFloat)};
-    if (prefix) {
-      result.keys.narrow(1, 0, prefix->keys.size(1)).copy_(prefix->keys);
-      result.values.narrow(1, 0, prefix->values.size(1)).copy_(prefix->values);
-    }
-    return result;
+    return {at::zeros({config_.num_kv_heads, blocks, config_.head_dim, cpu::kKeyBlock}, at::kFloat),
+            at::zeros({config_.num_kv_heads, blocks * cpu::kKeyBlock, round_up(config_.head_dim, 16)}, at::kFloat)};
+  }
+
+  void set_first_slots(const KeyValues& key_values, const KeyValues& prefix) const override {
+    key_values.keys.narrow(1, 0, prefix.keys.size(1)).copy_(prefix.keys);
+    key_values.values.narrow(1, 0, prefix.values.size(1)).copy_(prefix.values);
   }
 
   KeyValues first_slots(const KeyValues& key_values, std::int64_t num_slots) const override {
