@@ -242,6 +242,51 @@ TEST_P(CpuKernels, attention_is_softmax_over_what_a_query_sees) {
   }
 }
 
+TEST_P(CpuKernels, what_a_query_does_not_see_may_be_infinite) {
+  constexpr std::int64_t kSlots = 200, kPoisoned = 90, kDim = 32, kBlocks = (kSlots + kKeyBlock - 1) / kKeyBlock;
+  const std::vector<float> slopes{0.5F, 0.25F};
+  for (const auto& [window, alibi] : {std::pair(0, false), {0, true}, {20, false}, {1, false}}) {
+    std::vector<float> keys(kBlocks * kDim * kKeyBlock), values(kBlocks * kKeyBlock * kDim), ignored(2 * kDim);
+    const KeyValueView view{keys.data(), values.data(), kBlocks, 1, kDim, kDim};
+    for (std::int64_t slot = 0; slot < kSlots; ++slot) {
+      kernels_.store_row(random_.normal(4 * kDim).data(), false, 2, {}, view, slot, ignored.data());
+    }
+    const AttentionRule rule{2, 1, 0, window, alibi ? slopes.data() : nullptr, false};
+    const KeySpan span{0, kSlots, 0};
+    const auto queries = random_.normal(kSlots * 2 * kDim);
+    std::vector<float> scratch(static_cast<std::size_t>(attention_scratch(2, 1, kDim)));
+    const auto attend = [&] {
+      std::vector<float> out(queries.size());
+      const std::int64_t most = max_queries_per_task(2, 1);
+      for (std::int64_t first = 0; first < kSlots; first += most) {
+        std::vector<std::int64_t> slots(static_cast<std::size_t>(std::min(most, kSlots - first)));
+        std::iota(slots.begin(), slots.end(), first);
+        const AttentionTask task{&span,
+                                 1,
+                                 slots.data(),
+                                 std::ssize(slots),
+                                 queries.data() + first * 2 * kDim,
+                                 out.data() + first * 2 * kDim};
+        kernels_.attend(view, rule, task, 0, false, scratch.data());
+      }
+      return out;
+    };
+    const std::vector<float> expected = attend();
+    const std::vector<float> infinite(4 * kDim, std::numeric_limits<float>::infinity());
+    kernels_.store_row(infinite.data(), false, 2, {}, view, kPoisoned, ignored.data());
+    const std::vector<float> actual = attend();
+    for (std::int64_t i = 0; i < std::ssize(actual); ++i) {
+      const std::int64_t position = i / (2 * kDim);
+      const bool sees = position >= kPoisoned && (window == 0 || position < kPoisoned + window);
+      const auto at = static_cast<std::size_t>(i);
+      ASSERT_EQ(std::isfinite(actual[at]), !sees) << "window " << window << ", query " << position;
+      if (!sees) {
+        ASSERT_EQ(actual[at], expected[at]) << "window " << window << ", query " << position;
+      }
+    }
+  }
+}
+
 TEST_P(CpuKernels, rows_are_turned_and_put_into_their_slots) {
   constexpr std::int64_t kDim = 10, kPairs = 4;
   for (const bool interleaved : {false, true}) {

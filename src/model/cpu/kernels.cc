@@ -172,8 +172,9 @@ CATENARY_INLINE void weigh_tile(const float* weights, const Block* blocks, int n
       Vec values[kVectors];
       for (int v = 0; v < kVectors; ++v) values[v] = load(from + v * kLanes);
       for (int row = 0; row < kRows; ++row) {
-        const Vec weight = splat(weights[row * kTileKeys + b * kBlock + lane]);
-        for (int v = 0; v < kVectors; ++v) totals[row][v] += weight * values[v];
+        const float weight = weights[row * kTileKeys + b * kBlock + lane];
+        if (weight == 0.0F) continue;  // not seen, and perhaps infinite
+        for (int v = 0; v < kVectors; ++v) totals[row][v] += splat(weight) * values[v];
       }
     }
   }
