@@ -3,12 +3,15 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/InferenceMode.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <dnnl.hpp>
+#include <future>
 #include <optional>
 
 #include "catenary/base/check.h"
@@ -37,7 +40,22 @@ at::Tensor packed_linear(const at::Tensor& x, const Linear& linear) {
                                c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
   static const auto op = find_operator<Signature>("mkldnn::_linear_pointwise");
   const std::optional<at::Tensor> bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
-  return op.call(x, linear.weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
+  const auto product = [&] {
+    return op.call(x, linear.weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
+  };
+  try {
+    return product();
+  } catch (const dnnl::error& e) {
+    if (e.status != dnnl_out_of_memory) throw;
+    // oneDNN makes code for each number of rows. A thread in which it once lacked memory for that can make none any
+    // more, even when there is memory again; what another thread made serves all.
+    return std::async(std::launch::async,
+                      [&] {
+                        const c10::InferenceMode inference;
+                        return product();
+                      })
+        .get();
+  }
 }
 
 // A build of libtorch may lack oneDNN, a processor what it needs for bfloat16.

@@ -15,6 +15,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #ifdef CATENARY_WITH_CUDA
 #include <cuda_runtime_api.h>
 #endif
@@ -174,4 +175,7 @@ bool is_out_of_memory(const std::exception& error) {
   return std::string_view(error.what()).find("DefaultCPUAllocator: can't allocate memory") != std::string_view::npos;
 }
 
+  if (const auto* of_thread = dynamic_cast<const std::system_error*>(&error)) {
+    return of_thread->code() == std::errc::resource_unavailable_try_again;
+  }
 }  // namespace catenary::model

@@ -4,9 +4,15 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <string>
+#include <vector>
+
+#include "catenary/model/memory_plan.h"
 
 namespace catenary::model {
 namespace {
@@ -72,6 +78,40 @@ TEST(Linear, with_avx512_weights_are_laid_out_while_they_are_read) {
   if (std::getenv("ONEDNN_MAX_CPU_ISA") != nullptr) GTEST_SKIP() << "oneDNN was told what to use";
   EXPECT_EQ(make_linear(at::ones({64, 64})).memory.defined(), __builtin_cpu_supports("x86-64-v4") != 0);
 #endif
+}
+
+// Sanitizers reserve too much memory to limit it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CATENARY_SCARCE_MEMORY DISABLED_LinearInScarceMemory
+#else
+#define CATENARY_SCARCE_MEMORY LinearInScarceMemory
+#endif
+
+TEST(CATENARY_SCARCE_MEMORY, works_again_when_there_is_memory) {
+  const Linear layer = make_linear(at::eye(64));
+  const at::Tensor x = at::randn({40, 64});
+  linear(x.slice(0, 0, 32), layer);
+  // The heap has memory, and the system gives none for the code of another number of rows.
+  std::vector<std::vector<char>> blocks(100, std::vector<char>(64 << 10));
+  blocks.erase(blocks.begin(), blocks.end() - 1);  // the last one keeps the heap from shrinking
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  struct rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(pages * ::sysconf(_SC_PAGESIZE));
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &tight), 0);
+  bool lacked_memory = false;
+  try {
+    linear(x.slice(0, 0, 33), layer);
+  } catch (const std::exception& e) {
+    lacked_memory = is_out_of_memory(e);
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_TRUE(lacked_memory);
+  for (const std::int64_t rows : {33, 34}) {
+    EXPECT_TRUE(at::allclose(linear(x.slice(0, 0, rows), layer), x.slice(0, 0, rows)));
+  }
 }
 
 }  // namespace
