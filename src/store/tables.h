@@ -206,7 +206,8 @@ void for_each_result_column(ResultColumns<Of>& columns, const NumResults& num, V
       {"scores/is_greedy", "", "1 where every token of the continuation is the argmax, else 0; 255 until measured"},
       num.scores, 255);
   see(columns.is_truncated,
-      {"items/is_truncated", "", "1 where the prompt was cut to the model's context, else 0; 255 until measured"},
+      {"items/is_truncated", "",
+       "1 where the prompt, or what the model wrote, was cut to the model's context, else 0; 255 until measured"},
       num.items, 255);
   see(columns.text_begin, {"texts/begin", "", "row of the text's first byte in /text_bytes; -1 until generated"},
       num.texts, -1);
@@ -230,8 +231,7 @@ void for_each_result_column(ResultColumns<Of>& columns, const NumResults& num, V
   see(columns.num_tokens_fed, {"ranges/num_tokens_fed", "tokens", "tokens that went through the model; -1 until done"},
       num.ranges, -1);
   see(columns.num_items_truncated,
-      {"ranges/num_items_truncated", "", "items whose prompt was cut to the model's context; -1 until done"},
-      num.ranges, -1);
+      {"ranges/num_items_truncated", "", "items that were cut to the model's context; -1 until done"}, num.ranges, -1);
   see(columns.flops,
       {"ranges/flops", "FLOP", "of the model's weights with these tokens, without attention; NaN until done"},
       num.ranges, kNaN);

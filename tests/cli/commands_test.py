@@ -100,12 +100,12 @@ class CommandsTest(SweepTestCase):
         store = self.folder / "s.h5"
         self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 0)
         self.assertEqual(json.loads(run("status", store, "--json").out)["num_items_truncated"], 4)  # two of each model
-        self.check(run("status", store), 0, "4 items were cut on the left to fit a model's context")
+        self.check(run("status", store), 0, "4 items were cut to fit a model's context")
 
         model = DEMO / "models" / MODELS[0]
         self.check(run("score", model, task, "--threads", 1), 2, "item 0: the prompt with its continuation has")
         result = run("score", model, task, "--threads", 1, "--condition", json.dumps(condition))
-        self.check(result, 0, "2 items were cut on the left")
+        self.check(result, 0, "2 items were cut to fit")
         scores = [json.loads(line)["class_logprobs"] for line in result.out.splitlines()]
         self.assertEqual(scores[0], scores[1])
         self.assertNotEqual(scores[0], scores[2])

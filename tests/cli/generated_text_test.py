@@ -47,6 +47,14 @@ class GeneratedTextTest(SweepTestCase):
     def assert_same_results(self, a, b):
         self.assert_same_scores(a, b, "/scores", "/texts", "/text_bytes")
 
+    def is_truncated(self, model, task, condition):
+        spec = self.write("one.json", {"name": "one", "models": [{"name": "m", "path": str(model)}],
+                                       "tasks": [{"name": "t", "path": str(task)}], "conditions": [{"name": "c", **condition}]})
+        store = self.folder / "one.h5"
+        store.unlink(missing_ok=True)
+        self.check(run("run", spec, "-o", store), 0)
+        return json.loads(run("status", store, "--json").stdout)["items_truncated"] == 1
+
     def texts(self, store, dataset="num_tokens"):
         out = subprocess.run(["h5dump", "-y", "-d", f"/texts/{dataset}", str(store)], capture_output=True, text=True).stdout
         return [int(x) for x in re.search(r"DATA \{(.*?)\}", out, re.S)[1].replace(",", " ").split()]
@@ -151,8 +159,20 @@ class GeneratedTextTest(SweepTestCase):
         line, = lines("score", model, task, "--condition", json.dumps(condition))
         self.assertGreater(len(line["texts"][0].split()), context / 4)
         self.assertEqual(len(line["class_logprobs"]), 2)
+        self.assertTrue(self.is_truncated(model, task, condition), "the context ended the reasoning")
+        self.assertFalse(self.is_truncated(model, task, {**condition, "generation": {"max_new_tokens": 8}}))
         long = self.write("long.jsonl", json.dumps({"prompt": "the finch " * context, "classes": [" bird", " saw"], "answer_index": 0}) + "\n")
         self.check(run("score", model, long, "--condition", json.dumps(condition)), 2, "item 0: ", f"the model's context is {context}")
+
+    def test_a_number_that_the_context_cuts_is_marked(self):
+        model = DEMO / "models" / "demo-9k"
+        context = json.loads((model / "config.json").read_text())["max_position_embeddings"]
+        # A word is a token, and there is a BOS. The last token that is written is never fed.
+        for num_words, is_cut in ((context - 32, False), (context - 31, True), (context - 1, True)):
+            task = self.write("n.jsonl", json.dumps({"prompt": "saw" + " saw" * (num_words - 1), "true_answer": 1}) + "\n")
+            line, = lines("score", model, task, "--condition", "zero_shot")
+            self.assertGreater(len(line["texts"][0].split()), 0)
+            self.assertEqual(self.is_truncated(model, task, {"kind": "zero_shot"}), is_cut, num_words)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ struct StoredRange {
   std::int32_t owner_rank = -1;  // who computed it
   double seconds = 0;            // wall time of scoring
   std::int64_t num_tokens_fed = 0;
-  std::int64_t num_items_truncated = 0;  // whose prompt was cut to the model's context
+  std::int64_t num_items_truncated = 0;  // cut to the model's context: the prompt, or what the model wrote
   double flops = 0;
   double finished = 0;  // seconds since 1970-01-01 UTC
 };

@@ -232,7 +232,7 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
                pace->flops_per_second / 1e9, duration_text(pace->seconds_left));
   }
   if (summary.total.num_items_truncated > 0) {
-    fmt::print("\n{} items were cut on the left to fit a model's context\n", summary.total.num_items_truncated);
+    fmt::print("\n{} items were cut to fit a model's context\n", summary.total.num_items_truncated);
   }
   for (std::size_t u = 0; u < summary.units.size(); ++u) {
     if (store.errors()[u].empty()) continue;

@@ -77,6 +77,8 @@ std::int64_t LoadedModel::write_texts(std::span<Item> items, const engine::Gener
     for (std::size_t i = 0; i < item.prompts.size(); ++i, ++next) {
       item.texts.push_back({std::move(next->text), static_cast<std::int32_t>(next->tokens.size())});
     }
+      item.is_truncated |= next->finish_reason == engine::FinishReason::kLength &&
+                           std::ssize(next->tokens) < options.max_new_tokens;  // the context ended it
   }
   return written.num_tokens_fed;
 }

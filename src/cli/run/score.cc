@@ -131,7 +131,7 @@ int score(const ScoreArgs& args) {
     if (std::fflush(stdout) != 0) throw Error("standard output cannot be written");
   }
   if (num_truncated > 0) {
-    log::warning(fmt::format("{} items were cut on the left to fit the model's context", num_truncated));
+    log::warning(fmt::format("{} items were cut to fit the model's context", num_truncated));
   }
   summary.log();
   return kExitDone;
