@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <limits>
 #include <optional>
 #include <random>
 
@@ -38,9 +39,13 @@ double uniform(std::mt19937_64& random) {
   return static_cast<double>(random() >> 11) * 0x1p-53;
 }
 
-TokenId choose(std::span<const float> logits, const GenerationOptions& options, std::mt19937_64& random) {
+// Never one of `not_tokens`.
+TokenId choose(std::span<float> logits, std::span<const TokenId> not_tokens, const GenerationOptions& options,
+               std::mt19937_64& random) {
   if (!std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); })) {
     throw DataError("a logit is not finite; weights or activations are not finite numbers");
+  // A number, for sequences may share their logits.
+  for (const TokenId id : not_tokens) logits[static_cast<std::size_t>(id)] = std::numeric_limits<float>::lowest();
   }
   const auto best = std::ranges::max_element(logits);
   if (options.temperature == 0) return static_cast<TokenId>(best - logits.begin());
@@ -65,7 +70,7 @@ TokenId choose(std::span<const float> logits, const GenerationOptions& options, 
     left -= weights[static_cast<std::size_t>(token)];
     if (left < 0) return token;
   }
-  return order.back();  // rounding
+  return static_cast<TokenId>(best - logits.begin());  // rounding
 }
 
 struct Sequence {
@@ -80,6 +85,9 @@ class SideBySide {
  public:
   SideBySide(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, const GenerationOptions& options)
       : decoder_(decoder), tokenizer_(tokenizer), options_(options) {
+    for (TokenId id = 0; id < decoder.config().vocab_size; ++id) {
+      if (!tokenizer.has_token(id)) not_tokens_.push_back(id);
+    }
     for (const std::string& stop : options.stop) longest_stop_ = std::max(longest_stop_, stop.size());
   }
 
@@ -113,14 +121,12 @@ class SideBySide {
     while (true) {
       const at::Tensor logits = decoder_.logits(hidden).cpu().contiguous();
       const auto vocab_size = static_cast<std::size_t>(logits.size(1));
-      // Embeddings are often padded to more rows than there are tokens.
-      const auto num_choices = std::min(vocab_size, static_cast<std::size_t>(tokenizer_.vocab_size()));
       std::vector<Sequence> going_on;
       std::vector<model::NextToken> next;
       for (std::size_t i = 0; i < sequences.size(); ++i) {
         Sequence& sequence = sequences[i];
-        const float* row = logits.const_data_ptr<float>() + static_cast<std::size_t>(row_of[i]) * vocab_size;
-        const TokenId token = choose({row, num_choices}, options_, sequence.random);
+        float* row = logits.mutable_data_ptr<float>() + static_cast<std::size_t>(row_of[i]) * vocab_size;
+        const TokenId token = choose({row, vocab_size}, not_tokens_, options_, sequence.random);
         if (finishes(sequence, token)) continue;
         sequence.path.back().end += 1;
         next.push_back({token, sequence.path});
@@ -188,6 +194,7 @@ class SideBySide {
   }
 
   const model::Decoder& decoder_;
+  std::vector<TokenId> not_tokens_;  // embeddings may be padded to more rows than there are tokens, ids have gaps
   const tokenizer::Tokenizer& tokenizer_;
   const GenerationOptions& options_;
   std::size_t longest_stop_ = 0;

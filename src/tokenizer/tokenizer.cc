@@ -300,9 +300,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids) const {
   std::string text;
   for (const TokenId id : ids) {
     const auto index = static_cast<std::size_t>(id);
-    if (index >= state_->table.size() || !state_->table[index]) {
-      throw DataError(fmt::format("no token has the id {}", id));
-    }
+    if (!has_token(id)) throw DataError(fmt::format("no token has the id {}", id));
     text += *state_->table[index];
   }
   if (state_->prefix_space && text.starts_with(' ')) text.erase(0, 1);
@@ -317,6 +315,10 @@ const std::filesystem::path& Tokenizer::path() const {
 }
 std::int64_t Tokenizer::vocab_size() const {
   return static_cast<std::int64_t>(state_->table.size());
+}
+bool Tokenizer::has_token(TokenId id) const {
+  const auto index = static_cast<std::size_t>(id);  // of a negative id, far beyond the table
+  return index < state_->table.size() && state_->table[index];
 }
 std::optional<TokenId> Tokenizer::bos_id() const {
   return state_->bos_id;

@@ -150,6 +150,43 @@ TEST(Generate, the_context_ends_a_sequence) {
               HasSubstr("the model's context is"));
 }
 
+TEST(Generate, an_id_that_no_token_has_is_not_chosen) {
+  const auto prompt = reference_prompts()[0];
+  const TokenId favourite = model().generate(std::span(&prompt, 1), {.max_new_tokens = 1})[0].tokens.at(0);
+  // The same tokenizer without that token, and so with a gap.
+  json tokenizer = json::parse(std::ifstream(kSource / "jobs/demo/models/demo-339k/tokenizer.json"));
+  std::string text;
+  for (const auto& [token, id] : tokenizer["model"]["vocab"].items()) {
+    if (id == favourite) text = token;
+  }
+  tokenizer["model"]["vocab"].erase(text);
+  const test::TemporaryFolder folder;
+  for (const char* file : {"config.json", "model.safetensors"}) {
+    std::filesystem::copy(kSource / "jobs/demo/models/demo-339k" / file, folder.path());
+  }
+  folder.write("tokenizer.json", tokenizer.dump());
+  const auto with_gap = tokenizer::Tokenizer::open(weights::Checkpoint::open(folder.path()));
+  ASSERT_FALSE(with_gap.has_token(favourite));
+
+  model::PrefixTree tree;
+  const auto path = tree.add(prompt.tokens);
+  at::Tensor logits =
+      model()
+          .decoder.logits(model().decoder.hidden_states(tree, std::vector<std::int64_t>{path.back()}))[0]
+          .narrow(0, 0, model().tokenizer.vocab_size())
+          .clone();
+  logits[favourite] = -1e9;
+  const std::vector<Prompt> prompts(2000, prompt);
+  EXPECT_EQ(
+      generate(model().decoder, with_gap, std::span(prompts).first(2), {.max_new_tokens = 1}).items[1].tokens.at(0),
+      logits.argmax().item<TokenId>());
+  for (const Generation& drawn :
+       generate(model().decoder, with_gap, prompts, {.max_new_tokens = 1, .temperature = 1, .max_sequences = 2000})
+           .items) {
+    EXPECT_NE(drawn.tokens.at(0), favourite);
+  }
+}
+
 TEST(Generate, options_that_make_no_sense_are_refused) {
   const auto prompts = reference_prompts();
   for (const GenerationOptions& options : {GenerationOptions{.max_new_tokens = 0}, GenerationOptions{.temperature = -1},

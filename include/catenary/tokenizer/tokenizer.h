@@ -51,6 +51,8 @@ class Tokenizer {
   const std::filesystem::path& path() const;
   /// One more than the largest id.
   std::int64_t vocab_size() const;
+  /// Whether a token has this id; there may be gaps.
+  bool has_token(TokenId id) const;
   std::optional<TokenId> bos_id() const;
   std::optional<TokenId> eos_id() const;
   /// Tells this tokenizer from any other: a hash of everything that `encode` depends on. Formatting and order of keys
