@@ -40,7 +40,7 @@ Json to_json(const analysis::LostSeries& lost) {
           {"model", lost.model}, {"metric", lost.metric.name},  {"reason", lost.reason}};
 }
 
-void print_table(const analysis::Changes& result) {
+std::string table_text(const analysis::Changes& result) {
   std::vector<std::vector<std::string>> rows{
       {"task", "condition", "model", "metric", "items", "before", "after", "difference", "95 %", "p (Holm)", ""}};
   std::size_t num_unchanged = 0;
@@ -55,14 +55,15 @@ void print_table(const analysis::Changes& result) {
                     fmt::format("{:+.4f} to {:+.4f}", change.difference.low, change.difference.high),
                     fmt::format("{:.2g}", change.p_holm), change.is_regression ? "REGRESSION" : ""});
   }
-  if (rows.size() > 1) fmt::print("{}\n", text_table(rows, {4, 5, 6, 7, 9}));
+  std::string text = rows.size() > 1 ? text_table(rows, {4, 5, 6, 7, 9}) + "\n" : "";
   const auto num_regressions = std::ranges::count_if(result.changes, &Change::is_regression);
-  fmt::print("{} compared, {} of them without any change; {} regression{}, {} lost\n", result.changes.size(),
-             num_unchanged, num_regressions, num_regressions == 1 ? "" : "s", result.lost.size());
+  text += fmt::format("{} compared, {} of them without any change; {} regression{}, {} lost\n", result.changes.size(),
+                      num_unchanged, num_regressions, num_regressions == 1 ? "" : "s", result.lost.size());
   for (const analysis::LostSeries& lost : result.lost)
-    fmt::print("  LOST {}\n", printable(fmt::format("{} {} {} {}: {}", lost.task, lost.condition, lost.model,
-                                                    lost.metric.name, lost.reason)));
-  for (const std::string& problem : result.problems) fmt::print("  {}\n", printable(problem));
+    text += fmt::format("  LOST {}\n", printable(fmt::format("{} {} {} {}: {}", lost.task, lost.condition, lost.model,
+                                                             lost.metric.name, lost.reason)));
+  for (const std::string& problem : result.problems) text += fmt::format("  {}\n", printable(problem));
+  return text;
 }
 
 }  // namespace
@@ -79,12 +80,13 @@ int compare(const CompareArgs& args) {
               {"level", args.options.level},
               {"changes", Json::array()},
               {"lost", Json::array()},
-              {"problems", result.problems}};
+              {"problems", result.problems},
+              {"text", table_text(result)}};
     for (const Change& change : result.changes) json["changes"].push_back(to_json(change));
     for (const analysis::LostSeries& lost : result.lost) json["lost"].push_back(to_json(lost));
     print_json(json);
   } else {
-    print_table(result);
+    fmt::print("{}", table_text(result));
   }
   if (args.output)
     write_file(*args.output, report::make_comparison_page(args.before.filename().string(),

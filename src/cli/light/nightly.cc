@@ -185,16 +185,16 @@ int nightly(const NightlyArgs& args) {
     if (code != kExitDone) outcome.code = code;
   }
   if (last_good) {
-    const std::vector<std::string> compare{"compare", last_good->store().string(), store, "--threshold",
-                                           fmt::format("{}", args.threshold)};
-    const int code = run_catenary(compare, &outcome.comparison_text);
+    std::string said;
+    const int code = run_catenary(
+        {"compare", last_good->store().string(), store, "--threshold", fmt::format("{}", args.threshold), "--json"},
+        &said);
     if (code != kExitDone && outcome.code == kExitDone) outcome.code = code;
-    if (code == kExitDone || code == kExitWithFailures) {
-      std::string json_text;
-      std::vector<std::string> compare_json = compare;
-      compare_json.emplace_back("--json");
-      run_catenary(compare_json, &json_text);
-      if (received == 0) outcome.comparison = parse_output("compare", json_text);
+    outcome.comparison_text = said;
+    if (received == 0 && (code == kExitDone || code == kExitWithFailures)) {
+      outcome.comparison = parse_output("compare", said);
+      outcome.comparison_text = outcome.comparison["text"];
+      outcome.comparison.erase("text");
     }
   }
   if (received != 0) return kExitStoppedEarly;
