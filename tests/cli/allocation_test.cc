@@ -38,6 +38,7 @@ TEST(FirstDeath, a_killed_rank_is_told_apart_from_those_that_it_takes_along) {
                      "srun: error: n2: task 1: Killed"});
   EXPECT_TRUE(death.has_happened());
   EXPECT_THAT(death.ranks(), ElementsAre(2));
+  EXPECT_EQ(death.node(), "n3");
 }
 
 TEST(FirstDeath, ranks_that_died_at_once_are_all_told) {
@@ -48,6 +49,7 @@ TEST(FirstDeath, mpirun_tells_the_rank_in_its_own_words) {
   const FirstDeath death =
       death_told_by({"mpirun noticed that process rank 1 with PID 4242 on node n2 exited on signal 9 (Killed)."});
   EXPECT_THAT(death.ranks(), ElementsAre(1));
+  EXPECT_EQ(death.node(), "n2");
 }
 
 TEST(FirstDeath, ranks_that_slurm_ends_with_their_node_are_not_blamed) {

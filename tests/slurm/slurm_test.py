@@ -244,6 +244,7 @@ class SlurmTest(unittest.TestCase):
         self.survives(kill)
         self.assertIn("node n3 is left out", self.log())
         self.assertIn("a step of 3 ranks on n1 n2 n4", self.log())
+        self.assertNotIn(" died in ", self.log())  # it was the node, not the unit
 
     def test_a_node_that_goes_down_is_replaced_by_the_spare_one(self):
         def down(job):

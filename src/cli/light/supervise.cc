@@ -150,6 +150,7 @@ class Supervisor {
         }
         if (nodes.size() > *usual_num_nodes) nodes.resize(*usual_num_nodes);
         if (nodes.empty()) return without_nodes();
+        blame(nodes, progress.unit_names);
         code = run_step(nodes);
       }
       const Progress before = std::exchange(progress, look_at(args_.run.store));
@@ -165,7 +166,6 @@ class Supervisor {
 
       history_.num_starts_without_progress =
           progress.is_ahead_of(before) ? 0 : history_.num_starts_without_progress + 1;
-      blame(progress.unit_names);
       history_.write(args_.run.store);
       if (has_given_up()) return kExitFailed;
       if (code == kExitStoppedEarly || stop_signal != 0) return stopped();
@@ -250,8 +250,10 @@ class Supervisor {
     first_death_.read(std::string(line));
   }
 
-  // Notes a death for the unit in which a rank died. Where several ranks died at once it was their node.
-  void blame(const std::map<std::string, std::string>& unit_names) {
+  // Notes a death for the unit in which a rank of the last step died. Where its node is gone, or several ranks died at
+  // once, it was the node.
+  void blame(const std::vector<std::string>& nodes, const std::map<std::string, std::string>& unit_names) {
+    if (!std::ranges::count(nodes, first_death_.node())) return;
     const auto running = RunningUnits::read(args_.run.store);
     std::set<std::string> suspects;
     for (const int rank : first_death_.ranks()) {
@@ -264,6 +266,7 @@ class Supervisor {
     say(fmt::format("rank {} died in {}{}", first_death_.ranks().front(),
                     name == unit_names.end() ? unit : name->second,
                     deaths < kDeathsOfAUnit ? "" : ", for the second time: this unit is recorded as failed"));
+    history_.write(args_.run.store);
   }
 
   bool has_given_up() const {

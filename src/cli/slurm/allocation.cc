@@ -130,18 +130,20 @@ std::vector<std::string> launch_command(const Allocation& allocation, const std:
 
 void FirstDeath::read(const std::string& line) {
   // srun: error: n2: tasks 1,4-5: Killed        mpirun: ... process rank 1 with PID 12 on node n2 exited on signal 9
-  static const std::regex srun(R"(^srun: error: \S+: tasks? ([0-9,-]+): (?!Exited))");
+  static const std::regex srun(R"(^srun: error: (\S+): tasks? ([0-9,-]+): (?!Exited))");
   static const std::regex failed(R"(^srun: error: \S+: tasks? [0-9,-]+: Exited with exit code (?!(3|75)$))");
-  static const std::regex mpirun(R"(process rank ([0-9]+) with PID [0-9]+ on node \S+ exited on signal)");
+  static const std::regex mpirun(R"(process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal)");
   static const std::regex slurm(
       R"(Node failure on|Terminating StepId|STEP \S+ ON \S+ CANCELLED|JOB \S+ ON \S+ CANCELLED)");
   std::smatch match;
-  const bool died = std::regex_search(line, match, srun) || std::regex_search(line, match, mpirun);
+  const bool told_by_srun = std::regex_search(line, match, srun);
+  const bool died = told_by_srun || std::regex_search(line, match, mpirun);
   if (died || std::regex_search(line, failed)) has_happened_ = true;
   if (known_) return;
   known_ = has_happened_ || std::regex_search(line, slurm);
   if (!died) return;
-  std::istringstream parts(match[1].str());
+  node_ = match[told_by_srun ? 1 : 2];
+  std::istringstream parts(match[told_by_srun ? 2 : 1].str());
   for (std::string part; std::getline(parts, part, ',');) {
     const std::size_t dash = part.find('-');
     const int first = std::atoi(part.c_str());

@@ -42,6 +42,8 @@ class FirstDeath {
   void read(const std::string& line);
   /// Those that died of a signal; empty if the step ended otherwise.
   const std::vector<int>& ranks() const { return ranks_; }
+  /// Where they were.
+  const std::string& node() const { return node_; }
   /// A rank has died or failed, so the others wait for it in vain.
   bool has_happened() const { return has_happened_; }
 
@@ -49,6 +51,7 @@ class FirstDeath {
   bool known_ = false;
   bool has_happened_ = false;
   std::vector<int> ranks_;
+  std::string node_;
 };
 
 }  // namespace catenary::cli
