@@ -6,7 +6,8 @@ namespace catenary::cli {
 namespace {
 
 TEST(DurationText, tells_the_two_largest_units) {
-  EXPECT_EQ(duration_text(0.4), "0 s");
+  EXPECT_EQ(duration_text(0), "0 s");
+  EXPECT_EQ(duration_text(0.254), "0.25 s");
   EXPECT_EQ(duration_text(41), "41 s");
   EXPECT_EQ(duration_text(59.6), "1 min 00 s");
   EXPECT_EQ(duration_text(200), "3 min 20 s");

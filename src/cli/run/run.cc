@@ -401,7 +401,10 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
                      },
                  .record =
                      [&](std::size_t i, const spec::RangeResult& result) {
-                       if (!result.error.empty()) failures.add(writer.ranges()[i].unit_index, result.error);
+                       if (!result.error.empty()) {
+                         progress.clear();
+                         failures.add(writer.ranges()[i].unit_index, result.error);
+                       }
                        writer.write(i, result);
                        running.set("");
                      },
