@@ -15,12 +15,14 @@
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "catenary/model/memory_plan.h"
+#include "catenary/weights/cost.h"
 #include "model/attention.h"
 #include "model/linear.h"
 #include "model/loader.h"
 #include "model/operations.h"
 #include "model/position.h"
 #include "model/prefetch.h"
+#include "model/reduce.h"
 
 namespace catenary::model {
 namespace {
@@ -30,6 +32,13 @@ template <typename Function>
 void for_parts(std::int64_t size, std::int64_t largest, const Function& f) {
   const std::int64_t num_parts = (size + largest - 1) / largest;
   for (std::int64_t i = 0; i < num_parts; ++i) f(size * i / num_parts, size * (i + 1) / num_parts);
+}
+
+weights::Share checked_share(const weights::ModelConfig& config, const parallel::TensorParallelGroup& group) {
+  const std::string problem = weights::share_problem(config, group.size());
+  if (!problem.empty())
+    throw SpecError(fmt::format("the model cannot run on {} ranks together: {}", group.size(), problem));
+  return {group.rank(), group.size()};
 }
 
 }  // namespace
@@ -42,33 +51,41 @@ struct Decoder::Pass {
 };
 
 Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, Placement placement,
-                 Kernels kernels)
-    : config_(checkpoint.config()),
+                 Kernels kernels, parallel::TensorParallelGroup& group)
+    : group_(group),
+      share_(checked_share(checkpoint.config(), group)),
+      config_(checkpoint.config()),
+      own_(weights::config_of(config_, share_)),
+      vocabulary_(weights::part_of(config_.vocab_size, share_)),
       options_(at::TensorOptions().dtype(scalar_type(dtype)).device(device)),
       operations_(make_operations(device, kernels)),
-      attention_(make_attention(config_, alibi_slopes_, options_, *operations_, kernels)) {
+      attention_(make_attention(own_, alibi_slopes_, options_, *operations_, kernels)) {
   using Position = weights::ModelConfig::Position;
   const c10::InferenceMode inference;
-  auto loader = std::make_unique<Loader>(checkpoint, dtype, device);
+  auto loader = std::make_unique<Loader>(checkpoint, dtype, device, share_);
   const weights::ModelConfig& c = config_;
   if (c.embedding_norm) embedding_norm_ = loader->load_norm("model.embed_norm", c.norm);
   if (c.position == Position::kLearned) position_embedding_ = loader->load("model.embed_positions.weight");
-  if (c.position == Position::kAlibi) alibi_slopes_ = alibi_slopes(c.num_heads).to(device);
+  if (c.position == Position::kAlibi) {
+    const weights::Range heads = weights::heads_of(c, share_);
+    alibi_slopes_ = alibi_slopes(c.num_heads).slice(0, heads.begin, heads.end).contiguous().to(device);
+  }
   if (c.embedding_size != c.hidden_size) {
     project_in_ = loader->load("model.project_in.weight");
     project_out_ = loader->load("model.project_out.weight");
   }
   if (c.final_norm) final_norm_ = loader->load_norm("model.norm", c.norm);
   if (placement == Placement::kStreamed) {
-    loader_ = std::make_unique<Loader>(checkpoint, dtype, at::Device(at::kCPU), /*pinned=*/!device.is_cpu());
+    loader_ = std::make_unique<Loader>(checkpoint, dtype, at::Device(at::kCPU), share_, /*pinned=*/!device.is_cpu());
     prefetcher_ = std::make_unique<Prefetcher>(device);
-    const std::int64_t bytes = checkpoint.num_parameters() * static_cast<std::int64_t>(options_.dtype().itemsize());
+    const std::int64_t bytes =
+        weights::count_parameters(own_).total * static_cast<std::int64_t>(options_.dtype().itemsize());
     keeps_on_host_ = !device.is_cpu() && bytes <= available_bytes(at::Device(at::kCPU)) / 2;
     return;
   }
   embedding_ = loader->load("model.embed_tokens.weight");
   for (std::int64_t i = 0; i < c.num_layers; ++i) layers_.push_back(load_layer(*loader, i));
-  for (std::int64_t first = 0; first < c.vocab_size; first += kVocabularyPart) {
+  for (std::int64_t first = vocabulary_.begin; first < vocabulary_.end; first += kVocabularyPart) {
     lm_head_.push_back(load_vocabulary(*loader, first));
   }
 }
@@ -82,8 +99,8 @@ Decoder::Layer Decoder::load_layer(const Loader& loader, std::int64_t index) con
   if (c.pre_norm) layer.attention_norm = loader.load_norm(name("input_layernorm"), c.norm);
   layer.qkv_proj =
       loader.load_linear({name("self_attn.q_proj"), name("self_attn.k_proj"), name("self_attn.v_proj")}, c.qkv_bias);
-  layer.q_norm = loader.load_qk_norm(name("self_attn.q_norm"), c, c.num_heads);
-  layer.k_norm = loader.load_qk_norm(name("self_attn.k_norm"), c, c.num_kv_heads);
+  layer.q_norm = loader.load_qk_norm(name("self_attn.q_norm"), c, weights::heads_of(c, share_));
+  layer.k_norm = loader.load_qk_norm(name("self_attn.k_norm"), c, weights::kv_heads_of(c, share_));
   layer.o_proj = loader.load_linear(name("self_attn.o_proj"), c.o_bias);
   if (c.post_norm) layer.attention_output_norm = loader.load_norm(name("attention_output_norm"), c.norm);
   if (c.pre_norm && !c.shared_pre_norm) layer.mlp_norm = loader.load_norm(name("post_attention_layernorm"), c.norm);
@@ -104,8 +121,10 @@ Decoder::Layer Decoder::load_layer(const Loader& loader, std::int64_t index) con
 }
 
 Linear Decoder::load_vocabulary(const Loader& loader, std::int64_t first) const {
-  const std::int64_t end = std::min(first + kVocabularyPart, config_.vocab_size);
-  if (config_.tie_word_embeddings && embedding_.defined()) return make_linear(embedding_.slice(0, first, end));
+  const std::int64_t end = std::min(first + kVocabularyPart, vocabulary_.end);
+  if (config_.tie_word_embeddings && embedding_.defined()) {
+    return make_linear(embedding_.slice(0, first - vocabulary_.begin, end - vocabulary_.begin));
+  }
   if (config_.tie_word_embeddings) return loader.load_rows("model.embed_tokens", first, end, /*has_bias=*/false);
   return loader.load_rows("lm_head", first, end, config_.lm_head_bias);
 }
@@ -159,13 +178,14 @@ void Decoder::for_layers(const std::function<void(const Layer&, std::int64_t)>& 
 }
 
 void Decoder::for_vocabulary(const std::function<void(const Linear&, std::int64_t)>& f) const {
-  const std::int64_t num_parts = (config_.vocab_size + kVocabularyPart - 1) / kVocabularyPart;
-  const auto with_first = [&](const Linear& part, std::int64_t i) { f(part, i * kVocabularyPart); };
+  const std::int64_t num_parts = (vocabulary_.size() + kVocabularyPart - 1) / kVocabularyPart;
+  const auto first_of = [&](std::int64_t i) { return vocabulary_.begin + i * kVocabularyPart; };
+  const auto with_first = [&](const Linear& part, std::int64_t i) { f(part, first_of(i)); };
   if (loader_) {
     prefetcher_->run(
         num_parts,
         [&](std::int64_t i) {
-          return streamed(host_lm_head_, i, [&] { return load_vocabulary(*loader_, i * kVocabularyPart); });
+          return streamed(host_lm_head_, i, [&] { return load_vocabulary(*loader_, first_of(i)); });
         },
         with_first);
   } else {
@@ -283,13 +303,30 @@ at::Tensor Decoder::next_hidden_states(std::span<const NextToken> tokens, std::v
   return finish(pass.x);
 }
 
+// Where ranks reduce while they compute, the next tokens' attention and the MLP of those before run meanwhile: tokens
+// are a step behind those that follow them.
 void Decoder::step(const Layer& layer, Pass& pass, const KeyValues& key_values) const {
-  for (const auto& tokens : pass.parts) {
-    const at::Tensor x = pass.x.narrow(0, tokens->first_token, tokens->num_tokens);
-    const at::Tensor normed = attention_input(layer, x);
-    const at::Tensor queries =
-        attention_->store(project_qkv(layer, normed), *tokens, layer.slides ? pass.sliding : pass.full, key_values);
-    finish_layer_(layer, x, normed, attention_->attend(queries, *tokens, key_values, layer.slides));
+  const std::int64_t num_parts = std::ssize(pass.parts), lag = group_.is_asynchronous() ? 1 : 0;
+  std::vector<at::Tensor> branches(pass.parts.size());
+  const auto for_part = [&](std::int64_t i, const auto& f) {
+    if (i < 0 || i >= num_parts) return;
+    const TokenGroup& tokens = *pass.parts[static_cast<std::size_t>(i)];
+    f(tokens, pass.x.narrow(0, tokens.first_token, tokens.num_tokens), branches[static_cast<std::size_t>(i)]);
+  };
+  for (std::int64_t i = 0; i < num_parts + 2 * lag; ++i) {
+    for_part(i, [&](const TokenGroup& tokens, const at::Tensor& x, at::Tensor& branch) {
+      const at::Tensor normed = attention_input(layer, x);
+      const at::Tensor queries =
+          attention_->store(project_qkv(layer, normed), tokens, layer.slides ? pass.sliding : pass.full, key_values);
+      branch = begin_layer_(layer, x, normed, attention_->attend(queries, tokens, key_values, layer.slides));
+    });
+    for_part(i - lag, [&](const TokenGroup&, const at::Tensor& x, at::Tensor& branch) {
+      branch = continue_layer_(layer, x, branch);
+    });
+    for_part(i - 2 * lag, [&](const TokenGroup&, const at::Tensor& x, at::Tensor& branch) {
+      finish_layer_(layer, x, branch);
+      branch.reset();
+    });
   }
 }
 
@@ -304,7 +341,8 @@ at::Tensor Decoder::last_step(const Layer& layer, Pass& pass, std::span<const st
     const at::Tensor part = x.narrow(0, first_waiting, count);
     const auto tokens = attention_->prepare(pass.layout, rows.subspan(first_waiting, count));
     const at::Tensor attended = attention_->attend(at::cat(waiting), *tokens, key_values, layer.slides);
-    finish_layer_(layer, part, attention_input(layer, part), attended);
+    const at::Tensor branch = begin_layer_(layer, part, attention_input(layer, part), attended);
+    finish_layer_(layer, part, continue_layer_(layer, part, branch));
     waiting.clear();
     first_waiting = num_ready;
   };
@@ -333,19 +371,40 @@ at::Tensor Decoder::finish(const at::Tensor& x) const {
   return project_out_.defined() ? at::linear(normed, project_out_) : normed;
 }
 
-void Decoder::finish_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
-                            const at::Tensor& attended) const {
+at::Tensor Decoder::begin_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
+                                 const at::Tensor& attended) const {
   const weights::ModelConfig& c = config_;
-  const at::Tensor mixed = linear(attended, layer.o_proj);
+  at::Tensor branch = linear(attended, layer.o_proj);
   if (c.residual == weights::ModelConfig::Residual::kParallel) {
     const at::Tensor made = mlp(layer, c.shared_pre_norm ? normed : normalize(x, layer.mlp_norm));
-    x.add_(mixed).add_(made);
-  } else if (c.pre_norm && !c.post_norm && c.norm.kind == weights::NormConfig::Kind::kRms) {
-    x.add_(mlp(layer, operations_->add_rms_norm_(x, mixed, layer.mlp_norm.weight, c.norm.eps)));
+    if (group_.size() == 1) {
+      x.add_(branch);
+      return made;
+    }
+    branch.add_(made);
+  }
+  begin_sum_(group_, branch);
+  return branch;
+}
+
+at::Tensor Decoder::continue_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& mixed) const {
+  const weights::ModelConfig& c = config_;
+  if (c.residual == weights::ModelConfig::Residual::kParallel) return mixed;
+  end_sum(group_);
+  at::Tensor made;
+  if (c.pre_norm && !c.post_norm && c.norm.kind == weights::NormConfig::Kind::kRms) {
+    made = mlp(layer, operations_->add_rms_norm_(x, mixed, layer.mlp_norm.weight, c.norm.eps));
   } else {
     add_(x, mixed, layer.attention_output_norm);
-    add_(x, mlp(layer, c.pre_norm ? normalize(x, layer.mlp_norm) : x), layer.mlp_output_norm);
+    made = mlp(layer, c.pre_norm ? normalize(x, layer.mlp_norm) : x);
   }
+  begin_sum_(group_, made);
+  return made;
+}
+
+void Decoder::finish_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& branch) const {
+  end_sum(group_);
+  add_(x, branch, layer.mlp_output_norm);
 }
 
 at::Tensor Decoder::index_tensor(std::span<const std::int64_t> indices) const {
@@ -355,7 +414,11 @@ at::Tensor Decoder::index_tensor(std::span<const std::int64_t> indices) const {
 at::Tensor Decoder::embedding_rows(std::span<const std::int32_t> tokens) const {
   if (loader_) return loader_->load_rows_of("model.embed_tokens.weight", tokens).to(device());
   const at::Tensor ids = at::tensor(at::ArrayRef<std::int32_t>(tokens.data(), tokens.size()), at::kInt).to(device());
-  return at::embedding(embedding_, ids);
+  if (share_.size == 1) return at::embedding(embedding_, ids);
+  const at::Tensor is_own = ids.ge(vocabulary_.begin).logical_and_(ids.lt(vocabulary_.end));
+  const at::Tensor rows = at::embedding(embedding_, (ids - vocabulary_.begin).mul_(is_own)) * is_own.unsqueeze(1);
+  sum_(group_, rows);  // of zeros and one row
+  return rows;
 }
 
 at::Tensor Decoder::embed(std::span<const std::int32_t> tokens, const TokenLayout& layout) const {
@@ -379,9 +442,9 @@ void Decoder::add_(const at::Tensor& x, const at::Tensor& branch, const Norm& no
   }
 }
 
-// [rows, (num_heads + 2·num_kv_heads)·head_dim]: queries, keys and values, not yet rotated.
+// [rows, (num_heads + 2·num_kv_heads)·head_dim]: queries, keys and values of this rank's heads, not yet rotated.
 at::Tensor Decoder::project_qkv(const Layer& layer, const at::Tensor& normed) const {
-  const weights::ModelConfig& c = config_;
+  const weights::ModelConfig& c = own_;
   using QkNorm = weights::ModelConfig::QkNorm;
   at::Tensor qkv = linear(normed, layer.qkv_proj);
   if (c.qk_norm_kind == QkNorm::kNone && c.qkv_clip == 0) return qkv;
@@ -389,8 +452,8 @@ at::Tensor Decoder::project_qkv(const Layer& layer, const at::Tensor& normed) co
   const at::Tensor q = qkv.narrow(1, 0, query_size), k = qkv.narrow(1, query_size, kv_size);
   const auto heads = [&](const at::Tensor& x) { return x.unflatten(-1, {-1, c.head_dim}); };
   if (c.qk_norm_kind == QkNorm::kWholeProjection) {
-    q.copy_(normalize(q, layer.q_norm, c.qk_norm));
-    k.copy_(normalize(k, layer.k_norm, c.qk_norm));
+    q.copy_(normalize_heads_of_all(q, layer.q_norm));
+    k.copy_(normalize_heads_of_all(k, layer.k_norm));
   }
   if (c.qkv_clip > 0) qkv.clamp_(-c.qkv_clip, c.qkv_clip);
   if (c.qk_norm_kind == QkNorm::kSharedByHeads || c.qk_norm_kind == QkNorm::kEachHead) {
@@ -459,13 +522,25 @@ at::Tensor Decoder::normalize(const at::Tensor& x, const Norm& norm, const weigh
   return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, config.eps);
 }
 
+// Keys that several ranks hold count for each of them, all alike, so the mean over ranks is that over heads.
+at::Tensor Decoder::normalize_heads_of_all(const at::Tensor& x, const Norm& norm) const {
+  if (share_.size == 1) return normalize(x, norm, own_.qk_norm);
+  check(own_.qk_norm.kind == weights::NormConfig::Kind::kRms, "the norm over all heads is an RMS norm");
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor mean = wide.square().mean(-1, /*keepdim=*/true).div_(share_.size);
+  sum_(group_, mean);
+  const at::Tensor scaled = wide * mean.add(own_.qk_norm.eps).rsqrt_();
+  return (norm.weight.defined() ? scaled * norm.weight : scaled).to(x.scalar_type());
+}
+
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
   const c10::InferenceMode inference;
-  const at::Tensor logits = at::empty({hidden.size(0), config_.vocab_size}, hidden.options().dtype(at::kFloat));
+  const at::Tensor logits = at::zeros({hidden.size(0), config_.vocab_size}, hidden.options().dtype(at::kFloat));
   for_vocabulary([&](const Linear& part, std::int64_t first) {
     const at::Tensor of_part = linear(hidden, part).to(at::kFloat);
     logits.narrow(1, first, of_part.size(1)).copy_(soft_capped(of_part, config_.logit_softcap));
   });
+  sum_(group_, logits);  // others have zeros there
   return logits;
 }
 
@@ -481,7 +556,7 @@ std::vector<TokenScore> Decoder::score_next_tokens(const at::Tensor& hidden, std
       scoring->add(linear(hidden.slice(0, begin, end), part), begin, first_token);
     });
   });
-  return scoring->scores();
+  return scoring->scores(group_);
 }
 
 }  // namespace catenary::model

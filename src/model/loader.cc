@@ -41,29 +41,36 @@ weights::Encoding encoding_of(at::ScalarType dtype) {
 
 }  // namespace
 
-Decoder::Loader::Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, bool pinned)
-    : checkpoint_(checkpoint), dtype_(scalar_type(dtype)), device_(device), pinned_(pinned) {}
+Decoder::Loader::Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device,
+                        const weights::Share& share, bool pinned)
+    : checkpoint_(checkpoint), dtype_(scalar_type(dtype)), device_(device), share_(share), pinned_(pinned) {}
 
 at::Tensor Decoder::Loader::load(const std::string& name) const {
   return load_below({name}, "", dtype_);
 }
 
 Linear Decoder::Loader::load_linear(const std::vector<std::string>& names, bool has_bias) const {
-  const Tensors weights = find(names, ".weight");
-  Linear linear = make_linear(
-      num_rows(weights), weights.front()->num_columns(), options(),
-      [&](std::int64_t first, std::int64_t end, std::byte* out) { read(weights, first, end, dtype_, out); });
-  if (has_bias) linear.bias = load_below(names, ".bias", dtype_);
+  const Parts weights = find(names, ".weight");
+  Linear linear = load_parts(weights);
+  const bool is_summed = weights.front().columns.size() < weights.front().tensor->num_columns();
+  if (has_bias && (share_.rank == 0 || !is_summed)) linear.bias = load_below(names, ".bias", dtype_);
   return linear;
 }
 
 Linear Decoder::Loader::load_rows(const std::string& name, std::int64_t first, std::int64_t end, bool has_bias) const {
-  const Tensors weight = find({name}, ".weight");
-  Linear linear = make_linear(
-      end - first, weight.front()->num_columns(), options(),
-      [&](std::int64_t from, std::int64_t to, std::byte* out) { read(weight, first + from, first + to, dtype_, out); });
-  if (has_bias) linear.bias = load_below({name}, ".bias", dtype_).slice(0, first, end);
+  const auto rows_of = [&](const std::string& tensor_name) -> Parts {
+    const weights::TensorInfo& tensor = checkpoint_.get_tensor(tensor_name);
+    return {{&tensor, {first, end}, {0, tensor.num_columns()}}};
+  };
+  Linear linear = load_parts(rows_of(name + ".weight"));
+  if (has_bias) linear.bias = load_parts(rows_of(name + ".bias"), dtype_);
   return linear;
+}
+
+Linear Decoder::Loader::load_parts(const Parts& parts) const {
+  return make_linear(
+      num_rows(parts), parts.front().columns.size(), options(),
+      [&](std::int64_t first, std::int64_t end, std::byte* out) { read(parts, first, end, dtype_, out); });
 }
 
 at::Tensor Decoder::Loader::load_rows_of(const std::string& name, std::span<const std::int32_t> rows) const {
@@ -97,13 +104,13 @@ Decoder::Norm Decoder::Loader::load_norm(const std::string& name, const weights:
 }
 
 Decoder::Norm Decoder::Loader::load_qk_norm(const std::string& name, const weights::ModelConfig& c,
-                                            std::int64_t num_heads) const {
+                                            const weights::Range& heads) const {
   using enum weights::ModelConfig::QkNorm;
   if (c.qk_norm_kind == kNone) return {};
   if (c.qk_norm_kind != kEachHead) return load_norm(name, c.qk_norm);
   std::vector<std::string> names;
-  for (std::int64_t head = 0; head < num_heads; ++head) names.push_back(fmt::format("{}.{}", name, head));
-  return {.weight = load_below(names, ".weight", dtype_).view({num_heads, c.head_dim})};
+  for (std::int64_t head = heads.begin; head < heads.end; ++head) names.push_back(fmt::format("{}.{}", name, head));
+  return {.weight = load_below(names, ".weight", dtype_).view({heads.size(), c.head_dim})};
 }
 
 Decoder::Mlp Decoder::Loader::load_mlp(const std::string& name, const weights::ModelConfig& c) const {
@@ -112,42 +119,51 @@ Decoder::Mlp Decoder::Loader::load_mlp(const std::string& name, const weights::M
   return {load_linear(up, c.mlp_bias), load_linear(name + ".down_proj", c.mlp_bias)};
 }
 
-Decoder::Loader::Tensors Decoder::Loader::find(const std::vector<std::string>& names, std::string_view suffix) const {
-  Tensors found;
-  for (const std::string& name : names) found.push_back(&checkpoint_.get_tensor(fmt::format("{}{}", name, suffix)));
+Decoder::Loader::Parts Decoder::Loader::find(const std::vector<std::string>& names, std::string_view suffix) const {
+  Parts found;
+  for (const std::string& name : names) {
+    const weights::TensorInfo& tensor = checkpoint_.get_tensor(fmt::format("{}{}", name, suffix));
+    const auto part =
+        weights::part_of(tensor.name, tensor.num_rows(), tensor.num_columns(), checkpoint_.config(), share_);
+    found.push_back({&tensor, part.rows, part.columns});
+  }
   return found;
 }
 
-std::int64_t Decoder::Loader::num_rows(const Tensors& tensors) {
+std::int64_t Decoder::Loader::num_rows(const Parts& parts) {
   std::int64_t sum = 0;
-  for (const weights::TensorInfo* tensor : tensors) sum += tensor->num_rows();
+  for (const Part& part : parts) sum += part.rows.size();
   return sum;
 }
 
-void Decoder::Loader::read(const Tensors& tensors, std::int64_t first, std::int64_t end, at::ScalarType dtype,
+void Decoder::Loader::read(const Parts& parts, std::int64_t first, std::int64_t end, at::ScalarType dtype,
                            std::byte* out) const {
-  for (const weights::TensorInfo* tensor : tensors) {
-    const weights::Range rows{first, std::min(end, tensor->num_rows())}, columns{0, tensor->num_columns()};
+  for (const Part& part : parts) {
+    const weights::Range rows{part.rows.begin + first, part.rows.begin + std::min(end, part.rows.size())};
     if (rows.begin < rows.end) {
-      const std::size_t size = rows.size() * columns.size() * c10::elementSize(dtype);
-      checkpoint_.read(*tensor, rows, columns, encoding_of(dtype), {out, size});
+      const std::size_t size = rows.size() * part.columns.size() * c10::elementSize(dtype);
+      checkpoint_.read(*part.tensor, rows, part.columns, encoding_of(dtype), {out, size});
       out += size;
     }
-    first = std::max<std::int64_t>(0, first - tensor->num_rows());
-    end -= tensor->num_rows();
+    first = std::max<std::int64_t>(0, first - part.rows.size());
+    end -= part.rows.size();
   }
 }
 
 at::Tensor Decoder::Loader::load_below(const std::vector<std::string>& names, std::string_view suffix,
                                        at::ScalarType dtype) const {
-  const Tensors tensors = find(names, suffix);
-  std::vector<std::int64_t> shape = tensors.front()->shape;
-  shape[0] = num_rows(tensors);
+  return load_parts(find(names, suffix), dtype);
+}
+
+at::Tensor Decoder::Loader::load_parts(const Parts& parts, at::ScalarType dtype) const {
+  std::vector<std::int64_t> shape = parts.front().tensor->shape;
+  shape[0] = num_rows(parts);
+  check(shape.size() == 1 || shape[1] == parts.front().columns.size(), "only linears are split by columns");
   const at::Tensor loaded = at::empty(shape, options().dtype(dtype).device(at::kCPU));
   auto* out = static_cast<std::byte*>(loaded.mutable_data_ptr());
-  const std::int64_t row_bytes = tensors.front()->num_columns() * loaded.element_size();
+  const std::int64_t row_bytes = parts.front().columns.size() * loaded.element_size();
   at::parallel_for(0, shape[0], rows_at_a_time(row_bytes), [&](std::int64_t begin, std::int64_t end) {
-    read(tensors, begin, end, dtype, out + begin * row_bytes);
+    read(parts, begin, end, dtype, out + begin * row_bytes);
   });
   return loaded.to(device_);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "catenary/model/decoder.h"
+#include "catenary/weights/share.h"
 
 namespace catenary::model {
 
@@ -30,35 +31,44 @@ inline std::int64_t tokens_at_a_time(at::Device device) {
 /// below one another: one product instead of several. Names are as in weights::Checkpoint.
 class Decoder::Loader {
  public:
-  /// Keeps a reference to the checkpoint. `pinned`: on the host, in page-locked memory, as a GPU wants to be sent it.
-  Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, bool pinned = false);
+  /// Keeps a reference to the checkpoint. Of each tensor it reads the share's part; biases of what ranks sum are the
+  /// first rank's alone. `pinned`: on the host, in page-locked memory, as a GPU wants to be sent it.
+  Loader(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device, const weights::Share& share,
+         bool pinned = false);
 
   at::Tensor load(const std::string& name) const;
   /// `names` without ".weight" and ".bias".
   Linear load_linear(const std::vector<std::string>& names, bool has_bias) const;
   Linear load_linear(const std::string& name, bool has_bias) const;
-  /// Rows [first, end) of one.
+  /// Rows [first, end) of one, counted in the whole tensor.
   Linear load_rows(const std::string& name, std::int64_t first, std::int64_t end, bool has_bias) const;
-  /// Some rows of a tensor, in this order: [rows.size(), columns].
+  /// Some rows of a whole tensor, in this order: [rows.size(), columns].
   at::Tensor load_rows_of(const std::string& name, std::span<const std::int32_t> rows) const;
   Norm load_norm(const std::string& name, const weights::NormConfig& config) const;
-  Norm load_qk_norm(const std::string& name, const weights::ModelConfig& config, std::int64_t num_heads) const;
+  Norm load_qk_norm(const std::string& name, const weights::ModelConfig& config, const weights::Range& heads) const;
   /// `name` is "model.layers.0.mlp", say.
   Mlp load_mlp(const std::string& name, const weights::ModelConfig& config) const;
 
  private:
+  struct Part {
+    const weights::TensorInfo* tensor;
+    weights::Range rows, columns;
+  };
   /// They lie below one another.
-  using Tensors = std::vector<const weights::TensorInfo*>;
+  using Parts = std::vector<Part>;
 
-  Tensors find(const std::vector<std::string>& names, std::string_view suffix) const;
-  static std::int64_t num_rows(const Tensors& tensors);
-  void read(const Tensors& tensors, std::int64_t first, std::int64_t end, at::ScalarType dtype, std::byte* out) const;
+  Parts find(const std::vector<std::string>& names, std::string_view suffix) const;
+  static std::int64_t num_rows(const Parts& parts);
+  void read(const Parts& parts, std::int64_t first, std::int64_t end, at::ScalarType dtype, std::byte* out) const;
+  Linear load_parts(const Parts& parts) const;
+  at::Tensor load_parts(const Parts& parts, at::ScalarType dtype) const;
   at::Tensor load_below(const std::vector<std::string>& names, std::string_view suffix, at::ScalarType dtype) const;
   at::TensorOptions options() const { return at::TensorOptions().dtype(dtype_).device(device_).pinned_memory(pinned_); }
 
   const weights::Checkpoint& checkpoint_;
   at::ScalarType dtype_;
   at::Device device_;
+  weights::Share share_;
   bool pinned_;
 };
 

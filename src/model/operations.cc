@@ -10,6 +10,7 @@
 #include "catenary/base/check.h"
 #include "model/cpu/operations.h"
 #include "model/position.h"
+#include "model/reduce.h"
 #ifdef CATENARY_WITH_CUDA
 #include "model/cuda/operations.h"
 #endif
@@ -130,13 +131,14 @@ class HostScoring : public NextTokenScoring {
     for (std::size_t i = 0; i < here.size(); ++i) target_logits_[here[i]] = picked.const_data_ptr<float>()[i];
   }
 
-  std::vector<TokenScore> scores() const override {
+  std::vector<TokenScore> scores(parallel::TensorParallelGroup& group) const override {
+    const Merged all = group.size() == 1 ? Merged{log_sums_, maxima_, target_logits_} : merge(group);
     std::vector<TokenScore> scores;
     scores.reserve(rows_.size());
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const auto row = static_cast<std::size_t>(rows_[i]);
-      scores.push_back({static_cast<float>(static_cast<double>(target_logits_[i]) - log_sums_[row]),
-                        target_logits_[i] == maxima_[row]});
+      scores.push_back({static_cast<float>(static_cast<double>(all.target_logits[i]) - all.log_sums[row]),
+                        all.target_logits[i] == all.maxima[row]});
     }
     return scores;
   }
@@ -154,6 +156,31 @@ class HostScoring : public NextTokenScoring {
   std::span<const std::int64_t> rows_;
   std::span<const std::int32_t> targets_;
   double softcap_;
+
+ private:
+  struct Merged {
+    std::vector<double> log_sums;
+    std::vector<float> maxima, target_logits;
+  };
+  // log Σ exp over ranks: m + log Σ exp(log_sum - m) where m is the row's maximum.
+  Merged merge(parallel::TensorParallelGroup& group) const {
+    Merged all{log_sums_, maxima_, target_logits_};
+    all_reduce_(group, tensor_of(all.maxima), parallel::Reduction::kMax);
+    std::vector<float> sums;
+    for (std::size_t i = 0; i < log_sums_.size(); ++i) {
+      sums.push_back(static_cast<float>(std::exp(log_sums_[i] - static_cast<double>(all.maxima[i]))));
+    }
+    sum_(group, tensor_of(sums));
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      all.log_sums[i] = static_cast<double>(all.maxima[i]) + std::log(static_cast<double>(sums[i]));
+    }
+    sum_(group, tensor_of(all.target_logits));  // zero where a token is another rank's
+    return all;
+  }
+  static at::Tensor tensor_of(std::vector<float>& values) {
+    return at::from_blob(values.data(), {std::ssize(values)}, at::kFloat);
+  }
+
   std::vector<double> log_sums_;
   std::vector<float> maxima_;
   std::vector<float> target_logits_;

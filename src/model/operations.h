@@ -12,14 +12,14 @@
 
 namespace catenary::model {
 
-/// Puts together what a model says of tokens while the vocabulary goes by in parts.
+/// Puts together what a model says of tokens while the vocabulary, or a rank's share of it, goes by in parts.
 class NextTokenScoring {
  public:
   virtual ~NextTokenScoring() = default;
   /// The logits, not capped yet, of rows first_row, … and tokens first_token, …
   virtual void add(const at::Tensor& logits, std::int64_t first_row, std::int64_t first_token) = 0;
-  /// By target.
-  virtual std::vector<TokenScore> scores() const = 0;
+  /// By target. Collective: ranks exchange each row's maximum and sum, and each target's logit, never logits of rows.
+  virtual std::vector<TokenScore> scores(parallel::TensorParallelGroup& group) const = 0;
 };
 
 /// The output of queries against some of the keys that they see, and the log of the sum of their scores' exponentials.

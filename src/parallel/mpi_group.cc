@@ -183,7 +183,7 @@ void MpiGroup::settle(std::exception_ptr own) {
 
 // Each rank reduces its part of the elements, in the order of ranks, and sends it to all. So all have the same bits,
 // and a rank sends and receives twice the elements, however many ranks there are.
-void MpiGroup::begin_all_reduce(const Elements& elements, Reduction reduction) {
+void MpiGroup::all_reduce(const Elements& elements, Reduction reduction) {
   check(elements.type == Elements::Type::kFloat32, "on the CPU ranks reduce float32");
   if (gave_up_) throw PeerFailed();
   const auto size = static_cast<std::size_t>(size_);

@@ -28,8 +28,7 @@ class MpiGroup : public TensorParallelGroup {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  void begin_all_reduce(const Elements& elements, Reduction reduction) override;
-  void end_all_reduce() override {}
+  void all_reduce(const Elements& elements, Reduction reduction) override;
   void settle(std::exception_ptr own) override;
 
   /// Collective: everybody's text, by rank.

@@ -1,5 +1,7 @@
 #include "catenary/parallel/tensor_parallel_group.h"
 
+#include "catenary/base/error.h"
+
 namespace catenary::parallel {
 namespace {
 
@@ -7,8 +9,7 @@ class SingleRank : public TensorParallelGroup {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void begin_all_reduce(const Elements&, Reduction) override {}
-  void end_all_reduce() override {}
+  void all_reduce(const Elements&, Reduction) override {}
 
  private:
   void settle(std::exception_ptr own) override {
@@ -22,6 +23,14 @@ TensorParallelGroup& single_rank() {
   static SingleRank group;
   return group;
 }
+
+#ifndef CATENARY_WITH_NCCL
+std::unique_ptr<TensorParallelGroup> make_nccl_group(const Communicator&, int, int) {
+  throw SpecError(
+      "a model is to be held by several GPUs together, and this build has no NCCL; build with CATENARY_CUDA=ON where "
+      "NCCL is installed");
+}
+#endif
 
 void agree(TensorParallelGroup& group, const std::function<void()>& act) {
   std::exception_ptr own;

@@ -170,7 +170,7 @@ TEST_P(OperationsOf, scores_of_a_vocabulary_that_goes_by_in_parts) {
         scoring->add(logits.slice(0, begin, end).slice(1, first, last).contiguous(), begin, first);
       }
     }
-    const auto scores = scoring->scores();
+    const auto scores = scoring->scores(parallel::single_rank());
     const at::Tensor expected = soft_capped(wide(logits), softcap).log_softmax(-1);
     ASSERT_EQ(scores.size(), rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -187,8 +187,8 @@ TEST_P(OperationsOf, logits_that_are_not_finite_do_not_pass_for_numbers) {
     const std::vector<std::int64_t> rows{0, 1};
     const auto scoring = operations_->score(2, rows, std::vector<std::int32_t>{3, 3}, 0);
     scoring->add(logits, 0, 0);
-    EXPECT_FALSE(std::isfinite(scoring->scores()[0].log_probability)) << bad;
-    EXPECT_TRUE(std::isfinite(scoring->scores()[1].log_probability));
+    EXPECT_FALSE(std::isfinite(scoring->scores(parallel::single_rank())[0].log_probability)) << bad;
+    EXPECT_TRUE(std::isfinite(scoring->scores(parallel::single_rank())[1].log_probability));
   }
 }
 

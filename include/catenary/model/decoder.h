@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "catenary/model/prefix_tree.h"
+#include "catenary/parallel/tensor_parallel_group.h"
 #include "catenary/spec/sweep_spec.h"
 #include "catenary/weights/checkpoint.h"
+#include "catenary/weights/share.h"
 
 namespace catenary::model {
 
@@ -69,18 +71,23 @@ enum class Kernels {
   kAten,  // libtorch's alone, slowly: what ours are compared with
 };
 
-/// A decoder-only transformer as its ModelConfig describes it, on one device. Not thread-safe.
+/// A decoder-only transformer as its ModelConfig describes it, on one device, or on one for each rank of a group: then
+/// each has its share of the weights (weights/share.h), calls are collective, and all ranks have the same results, to
+/// the bit. Not thread-safe.
 /// Source: the families' models/<model_type>/modeling_<model_type>.py in huggingface/transformers.
 class Decoder {
  public:
   /// Reads all weights; streamed, those of norms and positions only, and keeps a reference to the checkpoint. `dtype`
-  /// is that of weights and activations. Both placements give the same bits. Throws DataError if a tensor cannot be
-  /// read.
+  /// is that of weights and activations. Both placements give the same bits. Keeps a reference to the group. Throws
+  /// DataError if a tensor cannot be read, SpecError if the model cannot be split among the group's ranks. Independent.
   Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::Device device,
-          Placement placement = Placement::kResident, Kernels kernels = Kernels::kOwn);
+          Placement placement = Placement::kResident, Kernels kernels = Kernels::kOwn,
+          parallel::TensorParallelGroup& group = parallel::single_rank());
   ~Decoder();
 
+  /// Of the whole model.
   const weights::ModelConfig& config() const { return config_; }
+  parallel::TensorParallelGroup& group() const { return group_; }
   at::Device device() const { return options_.device(); }
 
   /// Throws DataError if a token id is not in the vocabulary.
@@ -122,7 +129,7 @@ class Decoder {
   struct Layer {
     bool slides = false;
     Norm attention_norm, attention_output_norm;  // before and after
-    Linear qkv_proj;                             // [(num_heads + 2·num_kv_heads)·head_dim, hidden_size]
+    Linear qkv_proj;                             // [(num_heads + 2·num_kv_heads)·head_dim, hidden_size], own heads
     Linear o_proj;                               // [hidden_size, num_heads·head_dim]
     Norm q_norm, k_norm;
     Norm mlp_norm, mlp_output_norm;
@@ -150,9 +157,12 @@ class Decoder {
   at::Tensor embedding_rows(std::span<const std::int32_t> tokens) const;
   at::Tensor index_tensor(std::span<const std::int64_t> indices) const;
   at::Tensor project_qkv(const Layer& layer, const at::Tensor& normed) const;
-  /// Rows `x`, whose attention made `attended`, become what comes out of a layer.
-  void finish_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
-                     const at::Tensor& attended) const;
+  /// Rows `x`, whose attention made `attended`, become what comes out of a layer, in three steps: the tensors in
+  /// between are sums over ranks that are on their way.
+  at::Tensor begin_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& normed,
+                          const at::Tensor& attended) const;
+  at::Tensor continue_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& branch) const;
+  void finish_layer_(const Layer& layer, const at::Tensor& x, const at::Tensor& branch) const;
   /// x += what attention or MLP made of it, with the norm that the config puts there.
   void add_(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const;
   at::Tensor mlp(const Layer& layer, const at::Tensor& x) const;
@@ -161,6 +171,8 @@ class Decoder {
   Rotation rotation(const weights::RopeConfig& rope, const TokenLayout& layout) const;
   at::Tensor normalize(const at::Tensor& x, const Norm& norm) const;
   at::Tensor normalize(const at::Tensor& x, const Norm& norm, const weights::NormConfig& config) const;
+  /// The norm over all heads of `x`, which has those of this rank.
+  at::Tensor normalize_heads_of_all(const at::Tensor& x, const Norm& norm) const;
 
   Layer load_layer(const Loader& loader, std::int64_t index) const;
   Norm on_device(const Norm& norm) const;
@@ -176,7 +188,11 @@ class Decoder {
   void for_vocabulary(const std::function<void(const Linear&, std::int64_t)>& f) const;
   Linear load_vocabulary(const Loader& loader, std::int64_t first) const;
 
+  parallel::TensorParallelGroup& group_;
+  weights::Share share_;
   weights::ModelConfig config_;
+  weights::ModelConfig own_;   // the share as a model: what layers compute with
+  weights::Range vocabulary_;  // this rank's
   at::TensorOptions options_;
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<Attention> attention_;
@@ -185,14 +201,15 @@ class Decoder {
   bool keeps_on_host_ = false;  // what a GPU is sent again and again, where the host has room for it
   mutable std::vector<Layer> host_layers_;
   mutable std::vector<Linear> host_lm_head_;
-  at::Tensor embedding_;  // [vocab_size, embedding_size]; undefined when streamed
+  at::Tensor embedding_;  // [own vocabulary, embedding_size]; undefined when streamed
   Norm embedding_norm_;
   at::Tensor position_embedding_;        // [max_position_embeddings + position_offset, hidden_size]
   at::Tensor project_in_, project_out_;  // [hidden_size, embedding_size] and its transpose's shape
   Norm final_norm_;
-  at::Tensor alibi_slopes_;      // [num_heads], float32
-  std::vector<Layer> layers_;    // resident
-  std::vector<Linear> lm_head_;  // resident: [vocab_size, embedding_size] in parts; those of the embedding when tied
+  at::Tensor alibi_slopes_;    // [own heads], float32
+  std::vector<Layer> layers_;  // resident
+  std::vector<Linear>
+      lm_head_;  // resident: [own vocabulary, embedding_size] in parts; those of the embedding when tied
 };
 
 }  // namespace catenary::model

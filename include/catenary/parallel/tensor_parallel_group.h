@@ -30,14 +30,11 @@ class TensorParallelGroup {
   virtual int size() const = 0;
 
   /// Collective. Every rank's elements become the reduction over ranks. The same bits on all of them, and on repeat.
-  void all_reduce(const Elements& elements, Reduction reduction) {
-    begin_all_reduce(elements, reduction);
-    end_all_reduce();
-  }
+  virtual void all_reduce(const Elements& elements, Reduction reduction) = 0;
   /// The same in two steps, between which the elements must not be touched. Several may be on their way; they end in
   /// the order in which they began.
-  virtual void begin_all_reduce(const Elements& elements, Reduction reduction) = 0;
-  virtual void end_all_reduce() = 0;
+  virtual void begin_all_reduce(const Elements& elements, Reduction reduction) { all_reduce(elements, reduction); }
+  virtual void end_all_reduce() {}
   /// Whether it is worth computing between the two.
   virtual bool is_asynchronous() const { return false; }
 
@@ -59,5 +56,9 @@ TensorParallelGroup& single_rank();
 /// float32. Nobody else may send messages with this communicator; groups may share it that have no rank in common, or
 /// of which one ends before the other begins. It must outlive the group.
 std::unique_ptr<TensorParallelGroup> make_mpi_group(const Communicator& communicator, int first_rank, int num_ranks);
+
+/// The same with GPUs, the one that is current in the calling thread, through NCCL; float16 and bfloat16, too. Ranks
+/// tell one another of failures through the communicator. Throws SpecError if this build has no NCCL.
+std::unique_ptr<TensorParallelGroup> make_nccl_group(const Communicator& communicator, int first_rank, int num_ranks);
 
 }  // namespace catenary::parallel

@@ -11,6 +11,7 @@
 
 #include "catenary/base/check.h"
 #include "model/cuda/kernels.h"
+#include "model/reduce.h"
 
 namespace catenary::model::cuda {
 namespace {
@@ -95,9 +96,18 @@ class CudaScoring : public NextTokenScoring {
         Queue(from));
   }
 
-  std::vector<TokenScore> scores() const override {
+  std::vector<TokenScore> scores(parallel::TensorParallelGroup& group) const override {
     if (rows_.empty()) return {};
-    const at::Tensor max = max_.cpu(), sum = sum_.cpu(), logits = target_logits_.cpu();
+    at::Tensor max = max_, sum = sum_, logits = target_logits_;
+    if (group.size() > 1) {
+      max = max.clone();
+      all_reduce_(group, max, parallel::Reduction::kMax);
+      sum = sum * (max_ - max).exp_();
+      model::sum_(group, sum);
+      logits = logits.clone();  // zero where a token is another rank's
+      model::sum_(group, logits);
+    }
+    max = max.cpu(), sum = sum.cpu(), logits = logits.cpu();
     std::vector<TokenScore> scores;
     scores.reserve(rows_.size());
     for (std::size_t i = 0; i < rows_.size(); ++i) {
