@@ -171,11 +171,11 @@ std::int64_t available_bytes([[maybe_unused]] at::Device device) {
 bool is_out_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
   if (const auto* of_onednn = dynamic_cast<const dnnl::error*>(&error)) return of_onednn->status == dnnl_out_of_memory;
+  if (const auto* of_thread = dynamic_cast<const std::system_error*>(&error)) {
+    return of_thread->code() == std::errc::resource_unavailable_try_again;
+  }
   // On the host libtorch throws what it throws for everything.
   return std::string_view(error.what()).find("DefaultCPUAllocator: can't allocate memory") != std::string_view::npos;
 }
 
-  if (const auto* of_thread = dynamic_cast<const std::system_error*>(&error)) {
-    return of_thread->code() == std::errc::resource_unavailable_try_again;
-  }
 }  // namespace catenary::model

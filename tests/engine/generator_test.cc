@@ -154,7 +154,7 @@ TEST(Generate, an_id_that_no_token_has_is_not_chosen) {
   const auto prompt = reference_prompts()[0];
   const TokenId favourite = model().generate(std::span(&prompt, 1), {.max_new_tokens = 1})[0].tokens.at(0);
   // The same tokenizer without that token, and so with a gap.
-  json tokenizer = json::parse(std::ifstream(kSource / "jobs/demo/models/demo-339k/tokenizer.json"));
+  json tokenizer = json::parse(std::ifstream(kSource / "jobs/demo/models/demo-360k/tokenizer.json"));
   std::string text;
   for (const auto& [token, id] : tokenizer["model"]["vocab"].items()) {
     if (id == favourite) text = token;
@@ -162,7 +162,7 @@ TEST(Generate, an_id_that_no_token_has_is_not_chosen) {
   tokenizer["model"]["vocab"].erase(text);
   const test::TemporaryFolder folder;
   for (const char* file : {"config.json", "model.safetensors"}) {
-    std::filesystem::copy(kSource / "jobs/demo/models/demo-339k" / file, folder.path());
+    std::filesystem::copy(kSource / "jobs/demo/models/demo-360k" / file, folder.path());
   }
   folder.write("tokenizer.json", tokenizer.dump());
   const auto with_gap = tokenizer::Tokenizer::open(weights::Checkpoint::open(folder.path()));
