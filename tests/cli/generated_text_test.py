@@ -169,7 +169,7 @@ class GeneratedTextTest(SweepTestCase):
         context = json.loads((model / "config.json").read_text())["max_position_embeddings"]
         # A word is a token, and there is a BOS. The last token that is written is never fed.
         for num_words, is_cut in ((context - 32, False), (context - 31, True), (context - 1, True)):
-            task = self.write("n.jsonl", json.dumps({"prompt": "saw" + " saw" * (num_words - 1), "true_answer": 1}) + "\n")
+            task = self.write("n.jsonl", json.dumps({"prompt": "which" + " saw" * (num_words - 1), "true_answer": 1}) + "\n")
             line, = lines("score", model, task, "--condition", "zero_shot")
             self.assertGreater(len(line["texts"][0].split()), 0)
             self.assertEqual(self.is_truncated(model, task, {"kind": "zero_shot"}), is_cut, num_words)
