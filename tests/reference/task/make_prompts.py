@@ -132,6 +132,8 @@ CONDITIONS = [
     {"kind": "few_shot+instruct", "k": 2, "seed": 3, "system": "Be brief."},
     {"kind": "cot"},
     {"kind": "cot+instruct", "trigger": " Think first."},
+    {"kind": "few_shot+cot", "k": 2, "seed": 1},
+    {"kind": "few_shot+cot+instruct", "k": 2, "seed": 1},
 ]
 LABEL_CONDITIONS = [
     {"kind": "few_shot", "k": 4, "seed": 5, "labels": "balanced"},
@@ -139,8 +141,6 @@ LABEL_CONDITIONS = [
     {"kind": "few_shot", "k": 2, "seed": 7, "labels": "same", "exemplars": "per_item"},
     {"kind": "few_shot", "k": 3, "seed": 8, "answers": "wrong"},
     {"kind": "few_shot+instruct", "k": 2, "seed": 9, "answers": "wrong", "labels": "balanced"},
-    {"kind": "few_shot+cot", "k": 2, "seed": 1},
-    {"kind": "few_shot+cot+instruct", "k": 2, "seed": 1},
 ]
 cases = []
 for name in ("classification", "sequence_prob", "logodds", "numeric"):
