@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <random>
 
@@ -44,9 +44,9 @@ TokenId choose(std::span<float> logits, std::span<const TokenId> not_tokens, con
                std::mt19937_64& random) {
   if (!std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); })) {
     throw DataError("a logit is not finite; weights or activations are not finite numbers");
+  }
   // A number, for sequences may share their logits.
   for (const TokenId id : not_tokens) logits[static_cast<std::size_t>(id)] = std::numeric_limits<float>::lowest();
-  }
   const auto best = std::ranges::max_element(logits);
   if (options.temperature == 0) return static_cast<TokenId>(best - logits.begin());
   std::vector<double> weights(logits.size());
