@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +13,6 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
-#include "catenary/engine/batch.h"
-#include "catenary/model/memory_plan.h"
 
 namespace catenary::engine {
 namespace {
@@ -85,27 +84,26 @@ class SideBySide {
  public:
   SideBySide(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, const GenerationOptions& options)
       : decoder_(decoder), tokenizer_(tokenizer), options_(options) {
+    for (const std::string& stop : options.stop) longest_stop_ = std::max(longest_stop_, stop.size());
     for (TokenId id = 0; id < decoder.config().vocab_size; ++id) {
       if (!tokenizer.has_token(id)) not_tokens_.push_back(id);
     }
-    for (const std::string& stop : options.stop) longest_stop_ = std::max(longest_stop_, stop.size());
   }
 
   // `sequences` sorted by their prompts' tokens. Returns how many tokens were fed.
-  std::int64_t run(std::vector<Sequence> sequences, model::Prefix& prefix) {
-    model::PrefixTree tree(prefix.length());
+  std::int64_t run(std::vector<Sequence> sequences) {
+    model::PrefixTree tree;
     std::vector<std::int64_t> last_tokens;
     std::int64_t extra_slots = 0;
     for (const Sequence& sequence : sequences) {
       *sequence.generation = {};
-      const auto rest = std::span(sequence.prompt->tokens).subspan(prefix.tokens.size());
-      last_tokens.push_back(tree.add(rest).back());
+      last_tokens.push_back(tree.add(sequence.prompt->tokens).back());
       extra_slots += sequence.max_tokens;
     }
-    std::int64_t next_slot = prefix.length() + tree.num_tokens();
+    std::int64_t next_slot = tree.num_tokens();
     for (std::size_t i = 0; i < sequences.size(); ++i) {
       sequences[i].path = tree.path(tree.branch_of(last_tokens[i]));
-      sequences[i].path.back().end = prefix.length() + last_tokens[i] + 1;
+      sequences[i].path.back().end = last_tokens[i] + 1;
       sequences[i].path.push_back({next_slot, next_slot, std::ssize(sequences[i].prompt->tokens)});
       next_slot += sequences[i].max_tokens;
     }
@@ -115,9 +113,8 @@ class SideBySide {
     std::vector<std::int64_t> row_of;
     for (const std::int64_t token : last_tokens) row_of.push_back(std::ranges::lower_bound(rows, token) - rows.begin());
 
-    at::Tensor hidden =
-        decoder_.hidden_states(tree, rows, prefix.tokens.empty() ? nullptr : &prefix, extra_slots, kept_);
-    std::int64_t num_tokens_fed = prefix.length() + tree.num_tokens();
+    at::Tensor hidden = decoder_.hidden_states(tree, rows, extra_slots, kept_);
+    std::int64_t num_tokens_fed = tree.num_tokens();
     while (true) {
       const at::Tensor logits = decoder_.logits(hidden).cpu().contiguous();
       const auto vocab_size = static_cast<std::size_t>(logits.size(1));
@@ -194,22 +191,25 @@ class SideBySide {
   }
 
   const model::Decoder& decoder_;
-  std::vector<TokenId> not_tokens_;  // embeddings may be padded to more rows than there are tokens, ids have gaps
   const tokenizer::Tokenizer& tokenizer_;
   const GenerationOptions& options_;
   std::size_t longest_stop_ = 0;
+  std::vector<TokenId> not_tokens_;  // embeddings may be padded to more rows than there are tokens, ids have gaps
   std::vector<model::KeyValues> kept_;
 };
 
-// What all prompts begin with, all of one but its last token at most; nothing where that is not worth a pass.
-std::vector<TokenId> common_prefix(const std::vector<Sequence>& sequences) {
-  std::span<const TokenId> prefix = sequences.front().prompt->tokens;
-  for (const Sequence& sequence : sequences) {
-    const std::vector<TokenId>& tokens = sequence.prompt->tokens;
-    prefix = prefix.first(std::min(num_common_tokens(prefix, tokens), tokens.size() - 1));
+// How many of the sequences go side by side, from the first.
+std::size_t num_side_by_side(std::span<const Sequence> sequences, std::int64_t max_sequences, std::int64_t max_tokens) {
+  model::PrefixTree tree;
+  std::int64_t num_new_tokens = 0;
+  std::size_t count = 0;
+  while (count < sequences.size() && std::cmp_less(count, max_sequences)) {
+    tree.add(sequences[count].prompt->tokens);
+    num_new_tokens += sequences[count].max_tokens;
+    if (count > 0 && tree.num_tokens() + num_new_tokens > max_tokens) break;
+    ++count;
   }
-  if (sequences.size() < 2 || prefix.size() < kShortestPrefix) return {};
-  return {prefix.begin(), prefix.end()};
+  return count;
 }
 
 }  // namespace
@@ -241,22 +241,23 @@ Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& 
   std::ranges::stable_sort(
       sequences, {}, [](const Sequence& s) -> const auto& { return s.prompt->tokens; });
 
-  std::int64_t width = options.max_sequences;
-  for (std::int64_t begin = 0; begin < std::ssize(sequences);) {
-    const std::int64_t count = std::min(width, std::ssize(sequences) - begin);
-    const std::vector<Sequence> batch(sequences.begin() + begin, sequences.begin() + begin + count);
+  std::int64_t max_sequences = options.max_sequences;
+  for (std::span<const Sequence> left = sequences; !left.empty();) {
+    const std::size_t count = num_side_by_side(left, max_sequences, options.max_tokens);
     try {
-      model::Prefix prefix{common_prefix(batch)};
-      generations.num_tokens_fed += SideBySide(decoder, tokenizer, options).run(batch, prefix);
-      begin += count;
+      generations.num_tokens_fed += SideBySide(decoder, tokenizer, options)
+                                        .run({left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count)});
+      left = left.subspan(count);
     } catch (const std::exception& e) {
       if (!model::is_out_of_memory(e)) throw;
-      width = count / 2;
-      if (width == 0) {
+      ::malloc_trim(0);  // what it had is kept for the next one of its size otherwise
+      if (count == 1) {
         throw Error(fmt::format("out of memory: a prompt of {} tokens with up to {} more does not fit even alone",
-                                batch.front().prompt->tokens.size(), batch.front().max_tokens));
+                                left.front().prompt->tokens.size(), left.front().max_tokens));
       }
-      log::warning(fmt::format("out of memory with {} sequences side by side; going on with {} at most", count, width));
+      max_sequences = static_cast<std::int64_t>(count / 2);
+      log::warning(
+          fmt::format("out of memory with {} sequences side by side; going on with {} at most", count, max_sequences));
     }
   }
   return generations;

@@ -220,10 +220,10 @@ at::Tensor Decoder::hidden_states(const PrefixTree& tree, std::span<const std::i
   return forward(tree, rows, prefix, 0, nullptr);
 }
 
-at::Tensor Decoder::hidden_states(const PrefixTree& tree, std::span<const std::int64_t> rows, Prefix* prefix,
-                                  std::int64_t extra_slots, std::vector<KeyValues>& kept) const {
+at::Tensor Decoder::hidden_states(const PrefixTree& tree, std::span<const std::int64_t> rows, std::int64_t extra_slots,
+                                  std::vector<KeyValues>& kept) const {
   kept.clear();
-  return forward(tree, rows, prefix, extra_slots, &kept);
+  return forward(tree, rows, nullptr, extra_slots, &kept);
 }
 
 Decoder::Pass Decoder::make_pass(std::span<const std::int32_t> tokens, TokenLayout layout) const {

@@ -36,6 +36,7 @@ struct Needs {
   std::int64_t per_token;           // hidden states, twice where all are scored; one layer's keys and values
   std::int64_t per_kept_token;      // keys and values of all layers
   std::int64_t per_pass;            // what a layer makes of the tokens that go through it at a time
+  std::int64_t logits;              // of the texts that are generated
 };
 
 Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device device) {
@@ -66,6 +67,7 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   needs.per_pass =
       tokens * (qkv * (bytes + 4) + 4 * c.hidden_size * bytes + (c.gated_mlp ? 3 : 2) * intermediate * bytes) +
       2 * tokens * c.num_heads * c.head_dim * kv_bytes + 2 * logit_rows_at_a_time(device) * kVocabularyPart * 4;
+  needs.logits = kMaxTexts * c.vocab_size * 4;
   if (!device.is_cpu()) {
     // Queries against branches above and what they got, of three levels; scores, where there may be some (attention.h).
     const bool has_scores =
@@ -144,7 +146,9 @@ MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at
     const std::int64_t for_kept =
         placement == Placement::kStreamed ? 0 : std::min(room / 2, config.context_length() * needs.per_kept_token);
     const std::int64_t tokens = std::min(power_of_two_below((room - for_kept) / needs.per_token), max_tokens);
-    return {placement, tokens, power_of_two_below((room - tokens * needs.per_token) / needs.per_kept_token)};
+    return {
+        placement, tokens, power_of_two_below((room - tokens * needs.per_token) / needs.per_kept_token),
+        power_of_two_below(std::max<std::int64_t>(0, room - needs.logits) / (needs.per_token + needs.per_kept_token))};
   };
   const MemoryPlan resident = plan_beside(Placement::kResident, needs.resident);
   if (resident.max_tokens >= std::min(tokens_at_a_time(device), max_tokens)) return resident;

@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "catenary/base/error.h"
 #include "support/temporary_folder.h"
@@ -59,6 +61,23 @@ TEST(Generate, greedy_tokens_are_those_of_transformers) {
       EXPECT_EQ(actual[i].finish_reason, end == tokens.end() ? FinishReason::kLength : FinishReason::kEndToken);
       tokens.erase(end, tokens.end());
       EXPECT_EQ(actual[i].tokens, tokens) << expected[i]["prompt"];
+    }
+  }
+}
+
+TEST(Generate, texts_do_not_depend_on_how_many_go_side_by_side) {
+  const auto prompts = reference_prompts();
+  for (const double temperature : {0.0, 1.0}) {
+    GenerationOptions options{.max_new_tokens = 24, .temperature = temperature, .seed = 7};
+    const auto together = engine::generate(model().decoder, model().tokenizer, prompts, options);
+    for (const std::int64_t max_tokens : {200, 64, 1}) {
+      options.max_tokens = max_tokens;
+      const auto apart = engine::generate(model().decoder, model().tokenizer, prompts, options);
+      EXPECT_GT(apart.num_tokens_fed, together.num_tokens_fed) << "what prompts begin with goes through again";
+      for (std::size_t i = 0; i < prompts.size(); ++i) {
+        EXPECT_EQ(apart.items[i].tokens, together.items[i].tokens) << max_tokens;
+        EXPECT_EQ(apart.items[i].text, together.items[i].text);
+      }
     }
   }
 }
@@ -185,6 +204,47 @@ TEST(Generate, an_id_that_no_token_has_is_not_chosen) {
            .items) {
     EXPECT_NE(drawn.tokens.at(0), favourite);
   }
+}
+
+// Sanitizers take memory of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CATENARY_MEMORY DISABLED_GenerateInMemory
+#else
+#define CATENARY_MEMORY GenerateInMemory
+#endif
+
+// "VmRSS:", "VmHWM:": what is resident now, and what was at most.
+std::int64_t resident_bytes(std::string_view name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::int64_t kilobytes = 0;
+    if (word == name && status >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
+}
+
+TEST(CATENARY_MEMORY, stays_within_the_plan) {
+  const auto checkpoint = weights::Checkpoint::open(kSource / "jobs/demo/models/demo-1642k");
+  const auto tokenizer = tokenizer::Tokenizer::open(checkpoint);
+  const model::Decoder decoder(checkpoint, spec::DType::kFloat32, at::kCPU);
+  std::mt19937 random(3);
+  std::vector<Prompt> prompts(64);
+  for (Prompt& prompt : prompts) {
+    prompt.tokens.resize(200);
+    std::ranges::generate(prompt.tokens, [&] { return static_cast<TokenId>(random() % 345); });
+  }
+  const auto peak_bytes = [&](std::int64_t max_tokens) {
+    ::malloc_trim(0);
+    std::ofstream("/proc/self/clear_refs") << 5;  // the peak begins here
+    const std::int64_t before = resident_bytes("VmRSS:");
+    engine::generate(decoder, tokenizer, prompts, {.max_new_tokens = 56, .max_tokens = max_tokens});
+    return resident_bytes("VmHWM:") - before;
+  };
+  peak_bytes(256);  // libraries' code
+  const std::int64_t weights = checkpoint.num_parameters() * 4, budget = weights + (48 << 20);
+  const auto plan = model::plan_memory(checkpoint.config(), spec::DType::kFloat32, at::kCPU, budget, 16384);
+  EXPECT_LT(peak_bytes(plan.max_text_tokens), budget - weights);
+  EXPECT_GT(peak_bytes(std::numeric_limits<std::int64_t>::max()), budget - weights);
 }
 
 TEST(Generate, options_that_make_no_sense_are_refused) {

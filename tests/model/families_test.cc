@@ -148,7 +148,7 @@ TEST_P(Families, tokens_that_follow_what_is_kept) {
   tree.add(std::span(sequence).first(static_cast<std::size_t>(cut)));
   const auto other = tree.add(std::vector<std::int32_t>{sequence[0], 4, 4});
   std::vector<KeyValues> kept;
-  decoder.hidden_states(tree, {}, nullptr, 2 * length, kept);
+  decoder.hidden_states(tree, {}, 2 * length, kept);
   const std::int64_t own = tree.num_tokens(), others = own + length;
   for (std::int64_t i = cut; i < length; ++i) {
     NextToken next{sequence[static_cast<std::size_t>(i)], tree.path(0)};

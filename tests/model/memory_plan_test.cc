@@ -53,6 +53,16 @@ TEST(MemoryPlan, kept_tokens_have_room_beside_weights_and_batch) {
   }
 }
 
+TEST(MemoryPlan, texts_have_what_weights_leave) {
+  // As above, and the hidden states of prompts; no batch and no prefix beside them.
+  for (const std::int64_t gibibytes : {14, 16, 20, 24}) {
+    const std::int64_t left = gibibytes * kGiB - std::int64_t{6'738'415'616} * 2;
+    EXPECT_LT(plan(gibibytes * kGiB).max_text_tokens << 20, left) << gibibytes;
+    EXPECT_GT(plan(gibibytes * kGiB).max_text_tokens << 20, left / 4) << gibibytes;
+  }
+  EXPECT_EQ(plan(12 * kGiB).max_text_tokens, 8192) << "streamed: layers leave 11 GiB";
+}
+
 TEST(MemoryPlan, a_little_more_or_less_memory_changes_no_batch) {
   for (std::int64_t mebibytes = 18'000; mebibytes < 18'100; ++mebibytes) {
     EXPECT_EQ(plan(mebibytes << 20).max_tokens, plan(18'000LL << 20).max_tokens);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "catenary/model/decoder.h"
+#include "catenary/model/memory_plan.h"
 #include "catenary/tokenizer/tokenizer.h"
 
 namespace catenary::engine {
@@ -15,9 +17,10 @@ struct GenerationOptions {
   double temperature = 0;  // 0: the most likely token each time (of equal ones the first)
   double top_p = 1;        // drawn from the fewest tokens whose probabilities add up to this (Holtzman et al., 2020)
   std::uint64_t seed = 0;
-  std::vector<std::string> stop;               // texts that end a generation; not part of it
-  std::vector<tokenizer::TokenId> end_tokens;  // beside the tokenizer's EOS
-  std::int64_t max_sequences = 64;             // side by side
+  std::vector<std::string> stop;                                       // texts that end a generation; not part of it
+  std::vector<tokenizer::TokenId> end_tokens;                          // beside the tokenizer's EOS
+  std::int64_t max_sequences = model::kMaxTexts;                       // side by side, of which prompts and texts have
+  std::int64_t max_tokens = std::numeric_limits<std::int64_t>::max();  // this many together; one goes in any case
 };
 
 enum class FinishReason { kEndToken, kStop, kLength };
@@ -39,7 +42,7 @@ struct Prompt {
   std::uint64_t id = 0;
 };
 
-/// Continues prompts token by token, many side by side. What prompts begin with alike goes through the model once;
+/// Continues prompts token by token, many side by side. What those begin with alike goes through the model once;
 /// sequences leave as they finish. A sequence that fills the model's context ends there (kLength).
 /// Same prompts and options, same tokens (device kind, dtype and threads being equal). Where memory does not suffice,
 /// half as many go side by side; throws Error where one does not fit even alone. Throws DataError for a prompt

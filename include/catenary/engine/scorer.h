@@ -33,6 +33,9 @@ class Scorer {
   /// EleutherAI/lm-evaluation-harness, lm_eval/models/huggingface.py.
   Scores score(std::span<const Request> requests);
 
+  /// Gives back the memory of what is kept.
+  void forget_prefix() { prefix_ = {}; }
+
   /// As they are now: a lack of memory makes batches smaller.
   const BatchOptions& options() const { return options_; }
 

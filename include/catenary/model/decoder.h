@@ -100,10 +100,10 @@ class Decoder {
   /// Throws DataError if a token id is not in the vocabulary or a sequence is longer than the model's context.
   at::Tensor hidden_states(const PrefixTree& tree, std::span<const std::int64_t> rows, Prefix* prefix = nullptr) const;
 
-  /// The same as hidden_states, and keeps all layers' keys and values in `kept`, with room for `extra_slots` more
+  /// The same without a prefix, and keeps all layers' keys and values in `kept`, with room for `extra_slots` more
   /// tokens after the tree's.
-  at::Tensor hidden_states(const PrefixTree& tree, std::span<const std::int64_t> rows, Prefix* prefix,
-                           std::int64_t extra_slots, std::vector<KeyValues>& kept) const;
+  at::Tensor hidden_states(const PrefixTree& tree, std::span<const std::int64_t> rows, std::int64_t extra_slots,
+                           std::vector<KeyValues>& kept) const;
   /// Hidden states of tokens that follow what is kept, one a sequence, [tokens.size(), embedding_size]; keeps theirs
   /// too.
   at::Tensor next_hidden_states(std::span<const NextToken> tokens, std::vector<KeyValues>& kept) const;

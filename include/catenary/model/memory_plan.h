@@ -7,16 +7,20 @@
 
 namespace catenary::model {
 
+/// Texts that are generated side by side at most: each has its logits in memory.
+inline constexpr std::int64_t kMaxTexts = 64;
+
 /// How a model runs within some memory.
 struct MemoryPlan {
   Placement placement = Placement::kResident;
   std::int64_t max_tokens = 0;       // that go through a layer before the next one begins
   std::int64_t max_kept_tokens = 0;  // whose keys and values of all layers are kept: those of a prefix
+  std::int64_t max_text_tokens = 0;  // the same where texts are generated and no prefix is kept: prompts and texts
 };
 
 /// Resident if the weights and the tokens that go through a layer at a time fit into `memory_bytes`, else streamed. As
-/// many tokens as then fit, `max_tokens` at most; both numbers are powers of two, for last bits depend on them, and
-/// what happens to be free should seldom change them. What libtorch itself takes is not counted. Throws SpecError,
+/// many tokens as then fit, `max_tokens` at most; all three numbers are powers of two, for last bits depend on them,
+/// and what happens to be free should seldom change them. What libtorch itself takes is not counted. Throws SpecError,
 /// saying how much is needed, if not even two layers and 256 tokens fit.
 MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at::Device device,
                        std::int64_t memory_bytes, std::int64_t max_tokens);

@@ -56,8 +56,8 @@ LoadedModel::LoadedModel(const weights::Checkpoint& checkpoint, const std::vecto
       decoder_(checkpoint, dtype, device, plan_.placement),
       scorer_(decoder_, {.max_tokens = plan_.max_tokens, .max_prefix_tokens = plan_.max_kept_tokens}) {}
 
-std::int64_t LoadedModel::write_texts(std::span<Item> items, const engine::GenerationOptions& options,
-                                      const spec::ConditionSpec& condition) const {
+std::int64_t LoadedModel::write_texts(std::span<Item> items, engine::GenerationOptions options,
+                                      const spec::ConditionSpec& condition) {
   std::vector<engine::Prompt> prompts;
   for (Item& item : items) {
     for (const RenderedPrompt& prompt : item.prompts) {
@@ -71,14 +71,16 @@ std::int64_t LoadedModel::write_texts(std::span<Item> items, const engine::Gener
       }
     }
   }
+  options.max_tokens = plan_.max_text_tokens;
+  scorer_.forget_prefix();
   engine::Generations written = engine::generate(decoder_, encoder_.tokenizer(), prompts, options);
   auto next = written.items.begin();
   for (Item& item : items) {
     for (std::size_t i = 0; i < item.prompts.size(); ++i, ++next) {
-      item.texts.push_back({std::move(next->text), static_cast<std::int32_t>(next->tokens.size())});
-    }
       item.is_truncated |= next->finish_reason == engine::FinishReason::kLength &&
                            std::ssize(next->tokens) < options.max_new_tokens;  // the context ended it
+      item.texts.push_back({std::move(next->text), static_cast<std::int32_t>(next->tokens.size())});
+    }
   }
   return written.num_tokens_fed;
 }

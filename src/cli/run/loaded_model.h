@@ -59,8 +59,8 @@ class LoadedModel {
 
  private:
   /// Has the model go on after each prompt of each item; the texts are added to the items'. Returns the tokens fed.
-  std::int64_t write_texts(std::span<Item> items, const engine::GenerationOptions& options,
-                           const spec::ConditionSpec& condition) const;
+  std::int64_t write_texts(std::span<Item> items, engine::GenerationOptions options,
+                           const spec::ConditionSpec& condition);
   void add_fitting_reasoning(RenderedPrompt& prompt, std::string& reasoning,
                              const spec::ConditionSpec& condition) const;
   std::int64_t num_tokens_to_feed(const RenderedPrompt& prompt) const;
