@@ -129,8 +129,7 @@ TEST_P(TensorParallel, the_next_tokens_are_those_of_one_rank) {
     const auto path = tree.add(sequences().front());
     std::vector<KeyValues> kept;
     constexpr std::int64_t kNewTokens = 8;
-    at::Tensor logits =
-        decoder.logits(decoder.hidden_states(tree, std::vector{path.back()}, nullptr, kNewTokens, kept));
+    at::Tensor logits = decoder.logits(decoder.hidden_states(tree, std::vector{path.back()}, kNewTokens, kept));
     std::vector<at::Tensor> all{logits};
     NextToken next{0, tree.path(0)};
     next.path.push_back({tree.num_tokens(), tree.num_tokens(), tree.num_tokens()});
