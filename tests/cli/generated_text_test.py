@@ -48,12 +48,12 @@ class GeneratedTextTest(SweepTestCase):
         self.assert_same_scores(a, b, "/scores", "/texts", "/text_bytes")
 
     def is_truncated(self, model, task, condition):
-        spec = self.write("one.json", {"name": "one", "models": [{"name": "m", "path": str(model)}],
-                                       "tasks": [{"name": "t", "path": str(task)}], "conditions": [{"name": "c", **condition}]})
+        spec = self.spec("one.json", models=[{"name": "m", "path": str(model)}], tasks=[{"name": "t", "path": str(task)}],
+                         conditions=[{"name": "c", **condition}])
         store = self.folder / "one.h5"
         store.unlink(missing_ok=True)
         self.check(run("run", spec, "-o", store), 0)
-        return json.loads(run("status", store, "--json").stdout)["items_truncated"] == 1
+        return json.loads(run("status", store, "--json").out)["num_items_truncated"] == 1
 
     def texts(self, store, dataset="num_tokens"):
         out = subprocess.run(["h5dump", "-y", "-d", f"/texts/{dataset}", str(store)], capture_output=True, text=True).stdout

@@ -46,7 +46,7 @@ TEST(RenderedItemReference, prompts_are_what_the_model_should_see) {
     ASSERT_EQ(rendered.size(), expected["contexts"].size());
     for (std::size_t i = 0; i < rendered.size(); ++i) EXPECT_EQ(rendered[i].context, expected["contexts"][i]);
   }
-  EXPECT_EQ(cases.size(), 237u);
+  EXPECT_EQ(cases.size(), 273u);
 }
 
 TEST(RenderedItem, what_is_scored_after_it) {

@@ -69,7 +69,7 @@ class ProgressTest(SweepTestCase):
         self.assertTrue(text.isascii())
 
     def test_failures_are_told_on_lines_of_their_own_and_in_the_bar(self):
-        too_long = {"prompt": " ".join(["the"] * 5000), "classes": [" bread", " bell"], "answer_index": 0}
+        too_long = {"prompt": " ".join(["the"] * 9000), "classes": [" bread", " bell"], "answer_index": 0}
         good = (DEMO / "tasks" / "recall.jsonl").read_text()
         task = self.write("long.jsonl", json.dumps(too_long) + "\n" + good)
         text = self.in_terminal(self.spec(tasks=[{"name": "long", "path": str(task)}], conditions=[{"name": "z", "kind": "zero_shot"}]), code=3)

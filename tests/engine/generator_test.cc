@@ -224,7 +224,7 @@ std::int64_t resident_bytes(std::string_view name) {
 }
 
 TEST(CATENARY_MEMORY, stays_within_the_plan) {
-  const auto checkpoint = weights::Checkpoint::open(kSource / "jobs/demo/models/demo-1642k");
+  const auto checkpoint = weights::Checkpoint::open(kSource / "jobs/demo/models/demo-1685k");
   const auto tokenizer = tokenizer::Tokenizer::open(checkpoint);
   const model::Decoder decoder(checkpoint, spec::DType::kFloat32, at::kCPU);
   std::mt19937 random(3);
