@@ -65,7 +65,10 @@ BatchStartTimeout=300
 UnkillableStepTimeout=300
 JobRequeue=1
 GresTypes=gpu
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=256 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=256 State=UP PriorityTier=1 GraceTime=120
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=256 State=UP PriorityTier=2
 """
 
 

@@ -19,7 +19,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DEMO = SOURCE / "jobs" / "demo"
 SLURM = SOURCE / "slurm"
 CATENARY = str(pathlib.Path(os.environ.get("CATENARY_BIN", SOURCE / "build" / "bin")) / "catenary")
-DEADLY_UNIT = os.environ.get("CATENARY_DEADLY_UNIT_SHIM", str(pathlib.Path(CATENARY).parent.parent / "tests" / "libdeadly_unit.so"))
+DEADLY = os.environ.get("CATENARY_DEADLY", str(pathlib.Path(CATENARY).parent.parent / "tests" / "libdeadly.so"))
 MODELS = sorted((path.name for path in (DEMO / "models").iterdir()),
                 key=lambda name: (DEMO / "models" / name / "model.safetensors").stat().st_size)
 TRIES = int(os.environ.get("CATENARY_SLURM_TRIES", "1"))  # of each kind of death
@@ -142,7 +142,7 @@ class SlurmTest(unittest.TestCase):
     # ---- a study that nothing happens to ----------------------------------------------------------------------------
 
     def test_four_nodes_compute_what_one_process_does_and_the_fit_follows(self):
-        spec = self.spec(4, models=MODELS)
+        spec = SOURCE / "jobs" / "demo.json"
         job, heir, fit = self.submit(spec, "--fit")
         self.wait_for_the_study(job)
         self.assertIn("a step of 4 ranks on n1 n2 n3 n4", self.log())
@@ -183,6 +183,17 @@ class SlurmTest(unittest.TestCase):
         job, _ = self.submit(spec)
         self.wait_until_some_are_done()
         self.cluster.run("scontrol", "requeue", job)
+        self.wait_for_the_study(job)
+        self.assertIn("begun anew by Slurm", self.log())
+        self.assert_as_computed_by_one_process(spec)
+
+    def test_preemption(self):
+        spec = self.long_spec()
+        job, _ = self.submit(spec)
+        self.wait_until_some_are_done()
+        urgent = self.cluster.run("sbatch", "--parsable", "--partition=urgent", "--nodes=4", "--exclusive", "--output=/dev/null",
+                                  "--wrap=true").strip()
+        self.assertEqual(self.cluster.wait_for_job(urgent), "COMPLETED")
         self.wait_for_the_study(job)
         self.assertIn("begun anew by Slurm", self.log())
         self.assert_as_computed_by_one_process(spec)
@@ -268,7 +279,7 @@ class SlurmTest(unittest.TestCase):
             unit = len(file["units/id"]) - 3  # one of the larger model's
             names = [file["models/name"][file["units/model_index"][unit]].decode(), file["tasks/name"][file["units/task_index"][unit]].decode()]
             deadly = file["units/id"][unit].decode()
-        self.site(environment={"LD_PRELOAD": DEADLY_UNIT, "CATENARY_DEADLY_UNIT": deadly})
+        self.site(environment={"LD_PRELOAD": DEADLY, "CATENARY_DEADLY_UNIT": deadly})
         for _ in range(TRIES):
             self.start_anew()
             job = self.submit(spec, "--jobs", 1)[0]
@@ -284,10 +295,21 @@ class SlurmTest(unittest.TestCase):
             study, one = ((self.folder / name).read_text().splitlines() for name in ("study.csv", "one.csv"))
             self.assertEqual(study, [line for line in one if [line.split(",")[3], line.split(",")[0]] != names])
 
-    def test_deaths_in_the_units_of_another_study_are_forgotten(self):
-        pathlib.Path(f"{self.store}.history").write_text(json.dumps({"deaths": {"f" * 32: 2}, "starts_without_progress": 0}))
+    def test_a_step_that_dies_in_mpi_init_is_started_again(self):
+        self.site(environment={"LD_PRELOAD": DEADLY, "CATENARY_DEADLY_START": str(self.folder / "died")})
         spec = self.spec()
         self.wait_for_the_study(self.submit(spec, "--jobs", 1)[0])
+        self.assertTrue((self.folder / "died").exists())
+        self.assertEqual(self.log().count("a step of 4 ranks"), 2, self.log())
+        self.assertNotIn(" died in ", self.log())
+        self.assert_as_computed_by_one_process(spec)
+
+    def test_sweep_sbatch_by_hand_where_another_study_had_deaths(self):
+        pathlib.Path(f"{self.store}.history").write_text(json.dumps({"deaths": {"f" * 32: 2}, "starts_without_progress": 0}))
+        spec = self.spec()
+        job = self.sbatch("--nodes=2", SLURM / "sweep.sbatch", spec, "-o", self.store, "--threads", "1", "--device", "cpu")
+        self.wait_for_the_study(job)
+        self.assertIn("a step of 2 ranks", self.log())
         self.assert_as_computed_by_one_process(spec)
 
     def test_starts_without_progress_come_to_an_end(self):
@@ -305,12 +327,13 @@ class SlurmTest(unittest.TestCase):
     # ---- arrays and nights -----------------------------------------------------------------------------------------
 
     def sbatch(self, *args):
+        """Submits one of the launchers; the job's id."""
+        self.cluster.env["CATENARY"] = CATENARY
+        self.addCleanup(self.cluster.env.pop, "CATENARY", None)
         return self.cluster.run("sbatch", "--parsable", f"--output={self.store.with_suffix('.log')}", *args, cwd=self.folder).strip()
 
     def test_an_array_of_parts_is_merged_by_a_dependent_job_and_analysed_by_another(self):
         spec = self.spec(2, models=MODELS)
-        self.cluster.env["CATENARY"] = CATENARY
-        self.addCleanup(self.cluster.env.pop, "CATENARY")
         array = [SLURM / "array.sbatch", 3, spec, "study", "--threads", "1", "--device", "cpu"]
         most, rest = (self.sbatch(f"--array={numbers}", *array) for numbers in ("1-2", "3"))
         merge = self.sbatch(f"--dependency=afterany:{most}:{rest}", SLURM / "merge.sbatch", 3, "study")
@@ -328,14 +351,21 @@ class SlurmTest(unittest.TestCase):
         self.assertEqual(len(one), 1 + 6 * (300 + 299))
         self.assertEqual(merged, one)
 
-    def night(self, code):
+    def as_scrontab_starts_it(self):
+        """The options and the script that scrontab makes of the lines in nightly.sbatch: its #SBATCH lines are not read."""
+        text = (SLURM / "nightly.sbatch").read_text()
+        options = " ".join(re.findall(r"#SCRON (.*)", text)).replace("--partition=gpu", "")
+        options = options.replace("/path/to/nightly.log", str(self.store.with_suffix(".log")))
+        command = re.search(r"0 2 \* \* \* (.*) /path/to/lab.json", text)[1].replace("/path/to/slurm", str(SLURM))
+        script = self.folder / "scrontab.sh"
+        script.write_text(f'#!/bin/sh\n# This job was submitted through scrontab\n#SCRON {options}\n{command} "$@"\n')
+        return [*options.split(), "--nodes=2"], script
+
+    def night(self, code, options=("--nodes=2",), script=None):
         """Runs tonight's job; its summary."""
-        script = SLURM / "nightly.sbatch"
-        self.cluster.env["CATENARY"] = CATENARY
-        self.addCleanup(self.cluster.env.pop, "CATENARY", None)
         time.sleep(1.1)  # a night's name has its second
-        job = self.sbatch("--nodes=2", script, self.folder / "study.json", "-o", self.folder / "nights", "--", "--threads", "1",
-                          "--device", "cpu")
+        words = ["-o", str(self.folder / "nights"), "--", "--threads", "1", "--device", "cpu"]
+        job = self.sbatch(*options, script or SLURM / "nightly.sbatch", self.folder / "study.json", *words)
         self.wait_for_the_study(job, f"{code}:0")
         night = max((self.folder / "nights").iterdir())
         self.assertTrue((night / "report.html").exists())
@@ -352,7 +382,7 @@ class SlurmTest(unittest.TestCase):
             "name": "lab", "models": [{"folder": "checkpoints"}],
             "tasks": [{"name": "recall", "path": str(DEMO / "tasks" / "recall.jsonl")}],
             "conditions": [{"name": "zero_shot", "kind": "zero_shot"}]}))
-        self.assertIn("the first night", self.night(0))
+        self.assertIn("the first night", self.night(0, *self.as_scrontab_starts_it()))
         shutil.copytree(DEMO / "models" / MODELS[4], checkpoints / MODELS[4])
         self.night(0)  # a new checkpoint is no regression
         self.assertIn("5 of 20 item ranges to do", self.log())  # of 300 items of the new one; the rest was computed before
