@@ -1,4 +1,4 @@
-"""`catenary status --watch`, and what status says of a sweep that is not at its end."""
+"""`catenary status --watch`, what status says of a sweep that is not at its end, and what terminals can show."""
 
 import json
 import os
@@ -49,6 +49,30 @@ class Status(unittest.TestCase):
         watch.terminate()
         watch.wait()
         os.close(ours)
+
+
+    def test_signs_are_ascii_in_a_terminal_that_has_no_others(self):
+        store = write_study(self.folder, plain_items(20))
+        command = [BIN / "catenary", "fit", store]
+        for locale, sign in (("C", b"+-"), ("C.UTF-8", "±".encode())):
+            environment = {**os.environ, "TERM": "xterm", "LC_ALL": locale}
+            try:
+                ours, theirs = pty.openpty()
+            except OSError as e:
+                self.skipTest(f"no terminal can be made here: {e}")
+            process = subprocess.Popen(command, stdout=theirs, env=environment)
+            os.close(theirs)
+            text = b""
+            try:
+                while part := os.read(ours, 65536):
+                    text += part
+            except OSError:  # so a terminal ends on Linux
+                pass
+            os.close(ours)
+            self.assertEqual(process.wait(), 0)
+            self.assertIn(b"0.45" + sign, text)
+            self.assertEqual(text.isascii(), locale == "C")
+            self.assertIn("±", subprocess.run(command, capture_output=True, env=environment).stdout.decode())  # in a file, always
 
 
 if __name__ == "__main__":

@@ -244,8 +244,8 @@ void print_table(const std::vector<const CurveReport*>& reports) {
       return *counts.begin() == *counts.rbegin() ? fmt::format("{}", *counts.begin())
                                                  : fmt::format("{} to {}", *counts.begin(), *counts.rbegin());
     };
-    fmt::print("{} models of {} to {}, {} items a point, ± 1 standard error\n", range(num_models), short_number(low),
-               short_number(high), range(num_items));
+    fmt::print("{} models of {} to {}, {} items a point, {} 1 standard error\n", range(num_models), short_number(low),
+               short_number(high), range(num_items), for_output("±"));
   }
   fmt::print("\n{}", text_table(rows, {5}));
   notes.print(reports.size());

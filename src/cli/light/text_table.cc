@@ -1,9 +1,13 @@
 #include "cli/light/text_table.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "catenary/base/printable.h"
+#include "cli/progress_bar.h"
 
 namespace catenary::cli {
 namespace {
@@ -15,7 +19,19 @@ std::size_t width_of(const std::string& cell) {
 
 }  // namespace
 
-std::string text_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& right) {
+std::string for_output(std::string text) {
+  static const auto terminal = find_terminal(STDOUT_FILENO);
+  if (!terminal || terminal->has_unicode) return text;
+  for (const auto& [sign, ascii] :
+       {std::pair<std::string_view, const char*>("±", "+-"), {"–", "-"}, {"≤", "<="}, {"µ", "u"}}) {
+    for (auto at = text.find(sign); at != std::string::npos; at = text.find(sign)) text.replace(at, sign.size(), ascii);
+  }
+  return text;
+}
+
+std::string text_table(std::vector<std::vector<std::string>> rows, const std::vector<std::size_t>& right) {
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = for_output(std::move(cell));
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

@@ -5,8 +5,11 @@
 
 namespace catenary::cli {
 
-/// Rows of cells as lines, columns as wide as their widest cell (in code points), two spaces apart. The first row is
-/// the heading. Columns whose number is in `right` are set to the right.
-std::string text_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& right);
+/// A text for standard output: in a terminal whose character set is not UTF-8, ± – ≤ µ are written in ASCII.
+std::string for_output(std::string text);
+
+/// Rows of cells as lines for standard output, columns as wide as their widest cell (in code points), two spaces apart.
+/// The first row is the heading. Columns whose number is in `right` are set to the right.
+std::string text_table(std::vector<std::vector<std::string>> rows, const std::vector<std::size_t>& right);
 
 }  // namespace catenary::cli
