@@ -14,6 +14,7 @@
 #include "catenary/scheduler/cost.h"
 #include "catenary/task/known_task.h"
 #include "cli/exit_code.h"
+#include "cli/version.h"
 
 namespace catenary::cli {
 namespace {
@@ -567,7 +568,7 @@ int launcher_rank() {
 
 Command parse_args(int argc, char** argv) {
   CLI::App app("Catenary: scaling studies of language models, from items to curves.", "catenary");
-  app.set_version_flag("--version", std::string("catenary ") + CATENARY_VERSION);
+  app.set_version_flag("--version", "catenary " + version());
   app.get_formatter()->column_width(28);
   RunArgs run;
   SuperviseArgs supervise;

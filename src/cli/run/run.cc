@@ -43,6 +43,7 @@
 #include "cli/run/threads.h"
 #include "cli/slurm/running_units.h"
 #include "cli/study.h"
+#include "cli/version.h"
 
 namespace catenary::cli {
 namespace {
@@ -91,7 +92,7 @@ std::optional<std::vector<ModelFingerprint>> fingerprint_together(const Communic
 
 store::Provenance provenance_of_rank_0(const Communicator& world) {
   const std::string created = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  return {.catenary_version = CATENARY_VERSION,
+  return {.catenary_version = version(),
           .libtorch_version = model::libtorch_version(),
           .host = world.broadcast(host_name()),
           .created = world.broadcast(created)};
