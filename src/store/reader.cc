@@ -138,6 +138,7 @@ void Reader::State::read_ranges() {
   checksums = columns.checksum.read_all();
 
   errors.resize(layout.units.size());
+  ranges.reserve(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     StoredRange range{.range = items[i]};
     const RangeRecord record{static_cast<RangeState>(states[i]),

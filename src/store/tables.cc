@@ -376,6 +376,7 @@ std::vector<std::int64_t> text_begins(const Place& place, const Values& values) 
 
 std::vector<spec::ItemRange> ranges_of(const Tables& tables) {
   std::vector<spec::ItemRange> ranges;
+  ranges.reserve(tables.ranges.unit_index.size());
   for (std::size_t i = 0; i < tables.ranges.unit_index.size(); ++i) {
     ranges.push_back({tables.ranges.unit_index[i], tables.ranges.first_item[i], tables.ranges.num_items[i]});
   }
