@@ -24,11 +24,16 @@ TensorParallelGroup& single_rank() {
   return group;
 }
 
-#ifndef CATENARY_WITH_NCCL
+#ifdef CATENARY_WITH_NCCL
+bool has_nccl() {
+  return true;
+}
+#else
+bool has_nccl() {
+  return false;
+}
 std::unique_ptr<TensorParallelGroup> make_nccl_group(const Communicator&, int, int) {
-  throw SpecError(
-      "a model is to be held by several GPUs together, and this build has no NCCL; build with CATENARY_CUDA=ON where "
-      "NCCL is installed");
+  throw SpecError("this build has no NCCL, which groups of GPUs need");
 }
 #endif
 

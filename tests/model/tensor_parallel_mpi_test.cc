@@ -12,6 +12,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/model/decoder.h"
+#include "catenary/model/device.h"
 #include "catenary/weights/cost.h"
 
 namespace catenary::model {
@@ -178,6 +179,32 @@ TEST(TensorParallelDecoder, what_cannot_be_split_is_refused_by_name) {
       EXPECT_THAT(e.what(), testing::HasSubstr(problem));
     }
   }
+}
+
+// One rank, through the same calls of NCCL as several.
+TEST(NcclGroup, of_one_rank_leaves_sums_as_they_are) {
+  const at::Device device = choose_device("auto", 0);
+  if (!device.is_cuda() || !parallel::has_nccl()) GTEST_SKIP() << "no GPU, or no NCCL";
+  const parallel::Communicator world = parallel::Communicator::world();
+  const auto group = parallel::make_nccl_group(world, world.rank(), 1);
+  EXPECT_TRUE(group->is_asynchronous());
+  const at::Tensor x = at::arange(1000, at::TensorOptions().device(device).dtype(at::kFloat)), expected = x.cpu();
+  const parallel::Elements elements{.data = x.mutable_data_ptr(), .count = 1000};  // made in the default stream
+  agree(*group, [&] {
+    group->begin_all_reduce(elements, parallel::Reduction::kSum);
+    group->end_all_reduce();
+    group->all_reduce(elements, parallel::Reduction::kMax);
+  });
+  EXPECT_TRUE(at::equal(x.cpu(), expected));
+  EXPECT_THROW(agree(*group, [] { throw Error("out of order"); }), Error);
+  agree(*group, [&] { group->all_reduce(elements, parallel::Reduction::kSum); });
+  EXPECT_TRUE(at::equal(x.cpu(), expected));
+}
+
+TEST(NcclGroup, without_nccl_is_refused) {
+  if (parallel::has_nccl()) GTEST_SKIP() << "this build has NCCL";
+  const parallel::Communicator world = parallel::Communicator::world();
+  EXPECT_THROW(parallel::make_nccl_group(world, world.rank(), 1), SpecError);
 }
 
 }  // namespace

@@ -57,8 +57,11 @@ TensorParallelGroup& single_rank();
 /// of which one ends before the other begins. It must outlive the group.
 std::unique_ptr<TensorParallelGroup> make_mpi_group(const Communicator& communicator, int first_rank, int num_ranks);
 
+/// Whether this build has NCCL, which groups of GPUs need.
+bool has_nccl();
+
 /// The same with GPUs, the one that is current in the calling thread, through NCCL; float16 and bfloat16, too. Ranks
-/// tell one another of failures through the communicator. Throws SpecError if this build has no NCCL.
+/// tell one another of failures through the communicator. Throws SpecError without NCCL.
 std::unique_ptr<TensorParallelGroup> make_nccl_group(const Communicator& communicator, int first_rank, int num_ranks);
 
 }  // namespace catenary::parallel
