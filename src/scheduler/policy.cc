@@ -58,7 +58,7 @@ Policy::Policy(Work work) : ranks_(std::move(work.ranks)), groups_(ranks_.size()
   }
   join(0, static_cast<int>(ranks_.size()));
   for (std::size_t m = 0; m < models_.size(); ++m) {
-    if (models_[m].units.empty() || has_other_group({-1, 0}, models_[m])) continue;
+    if (models_[m].units.empty() || has_group_outside({-1, 0}, models_[m])) continue;
     throw SpecError(fmt::format("model {} of the sweep needs a larger group of devices than there are", m));
   }
 }
@@ -96,9 +96,28 @@ void Policy::join(int first_rank, int num_ranks) {
 }
 
 void Policy::count_group(int first_rank, int change) {
+  if (!groups_[static_cast<std::size_t>(first_rank)].is_trusted()) return;
   const auto kind = static_cast<std::size_t>(ranks_[static_cast<std::size_t>(first_rank)].kind);
   const std::size_t log_size = log2_of(groups_[static_cast<std::size_t>(first_rank)].num_ranks);
   for (std::size_t i = 0; i <= log_size; ++i) num_groups_[kind][i] += change;
+}
+
+void Policy::blame(int first_rank, int num_blamed) {
+  GroupState& state = groups_[static_cast<std::size_t>(first_rank)];
+  if (state.num_ranks == 0) return;  // it was lost
+  count_group(first_rank, -1);
+  state.num_blamed = num_blamed;
+  count_group(first_rank, 1);
+  wakes_idle_ = true;
+}
+
+// The whole nodes on which the group lies.
+Group Policy::nodes_of(const Group& group) const {
+  const auto node_of = [&](int rank) { return ranks_[static_cast<std::size_t>(rank)].node; };
+  int first = group.first_rank, end = first + group.num_ranks;
+  while (first > 0 && node_of(first - 1) == node_of(first)) --first;
+  while (end < std::ssize(ranks_) && node_of(end) == node_of(end - 1)) ++end;
+  return {first, end - first};
 }
 
 void Policy::lose(int first_rank, int num_ranks) {
@@ -126,16 +145,21 @@ std::vector<Group> Policy::take_idle() {
   return idle;
 }
 
-// Whether another group than this could run the model, now or once it is free.
-bool Policy::has_other_group(const Group& group, const Model& model) const {
+// Whether a group that has none of these ranks could run the model, now or once it is free.
+bool Policy::has_group_outside(const Group& ranks, const Model& model) const {
   int num_able = 0;
   for (std::size_t kind = 0; kind < num_groups_.size(); ++kind) {
     const int needed = model.fits[kind].group_size;
     if (needed > 0) num_able += num_groups_[kind][log2_of(needed)];
   }
-  if (group.num_ranks > 0) {
-    const int needed = fit(model, group.first_rank).group_size;
-    num_able -= needed > 0 && needed <= group.num_ranks ? 1 : 0;
+  if (ranks.num_ranks == 0) return num_able > 0;
+  int first = ranks.first_rank;
+  while (first > 0 && groups_[static_cast<std::size_t>(first)].num_ranks == 0) --first;
+  for (; first < ranks.first_rank + ranks.num_ranks; ++first) {
+    const GroupState& state = groups_[static_cast<std::size_t>(first)];
+    if (state.num_ranks == 0 || !state.is_trusted() || !overlap({first, state.num_ranks}, ranks)) continue;
+    const int needed = fit(model, first).group_size;
+    if (needed > 0 && needed <= state.num_ranks) --num_able;
   }
   return num_able > 0;
 }
@@ -144,7 +168,7 @@ bool Policy::has_other_group(const Group& group, const Model& model) const {
 bool Policy::may_split(const Group& group) const {
   return group.num_ranks > 1 && std::ranges::none_of(models_, [&](const Model& model) {
            return model.num_left > 0 && fit(model, group.first_rank).group_size == group.num_ranks &&
-                  !has_other_group(group, model);
+                  !has_group_outside(group, model);
          });
 }
 
@@ -171,7 +195,11 @@ double Policy::rank_seconds_left(const Model& model) const {
 // The first of what came back that this group may take; as many as there are if there is none.
 std::size_t Policy::find_returned(const Model& model, const Group& group) const {
   const auto found = std::ranges::find_if(model.returned, [&](const Returned& entry) {
-    return !overlap(entry.avoid, group) || !has_other_group(group, model);
+    if (entry.avoid.num_ranks == 0) return true;
+    const Group nodes = nodes_of(entry.avoid);
+    if (!overlap(nodes, group)) return true;
+    if (has_group_outside(nodes, model)) return false;
+    return !overlap(entry.avoid, group) || !has_group_outside(group, model);
   });
   return static_cast<std::size_t>(found - model.returned.begin());
 }
@@ -192,6 +220,7 @@ std::int32_t Policy::choose(int first_rank, double* seconds_left) const {
     const Fit& fit = model.fits[static_cast<std::size_t>(kind)];
     if (last == kFirst || fit.group_size == 0 || fit.group_size > state.num_ranks) continue;
     if (fit.group_size < state.num_ranks && !splits) continue;
+    if (!state.is_trusted() && has_group_outside(group, model)) continue;
     const auto model_index = static_cast<std::int32_t>(&model - models_.data());
     double time = (1 + 0.5 * std::log2(fit.group_size)) * model.scarcity * left / (model.num_ranks + fit.group_size);
     if (model_index == state.model_index) {
@@ -224,7 +253,8 @@ Assignment Policy::take(std::int32_t model_index, int first_rank, double seconds
   const std::size_t returned = find_returned(model, taken.group);
   const bool is_returned = returned < model.returned.size();
   PendingUnit& from = is_returned ? model.returned[returned].ranges : model.units.back();
-  taken.is_final = (is_returned && model.returned[returned].failed) || !has_other_group(taken.group, model);
+  if (is_returned) taken.failed_on = model.returned[returned].avoid.first_rank;
+  taken.is_final = (is_returned && model.returned[returned].failed) || !has_group_outside(taken.group, model);
 
   const int kind = ranks_[static_cast<std::size_t>(first_rank)].kind;
   const double seconds = std::min(seconds_left, rank_seconds_left(model) / model.num_ranks) / kHandoutsLeft;
@@ -287,6 +317,11 @@ void Policy::finish(const Assignment& assignment, std::size_t num_computed, doub
   num_left_ -= assignment.num_ranges;
   model.num_left -= assignment.num_ranges;
   if (model.num_left == 0) wakes_idle_ = true;  // its last group may split
+  if (num_computed > 0) {
+    if (groups_[first].num_blamed > 0) blame(assignment.group.first_rank, 0);
+    const int other = assignment.failed_on;
+    if (other >= 0) blame(other, groups_[static_cast<std::size_t>(other)].num_blamed + 1);
+  }
   const double cost = static_cast<double>(num_computed) * assignment.range_cost;
   if (!(seconds > 0) || !(cost > 0)) return;
   model.speeds[kind].cost += cost;

@@ -241,6 +241,64 @@ TEST(Policy, a_failed_range_goes_elsewhere_and_only_once) {
   EXPECT_EQ(policy.num_left(), 0u);
 }
 
+TEST(Policy, a_second_try_is_on_another_node_where_there_is_one) {
+  Policy policy({.models = {{{}}}, .units = {{0, 0, 1, 1.0}}, .ranks = ranks(2, 2)});
+  const auto idle = policy.take_idle();
+  ASSERT_EQ(idle.size(), 4u);
+  const Assignment first = policy.assign(0).at(0);
+  EXPECT_TRUE(policy.assign(1).empty() && policy.assign(2).empty() && policy.assign(3).empty());
+  policy.finish(first, 0, 0);
+  policy.retry(first);
+  EXPECT_TRUE(policy.assign(0).empty());
+  EXPECT_TRUE(policy.assign(1).empty()) << "the same node";
+  const Assignment again = policy.assign(2).at(0);
+  EXPECT_TRUE(again.is_final);
+  EXPECT_EQ(again.failed_on, 0);
+}
+
+TEST(Policy, a_second_try_is_on_the_same_node_where_it_is_the_only_one) {
+  Policy policy({.models = {{{}}}, .units = {{0, 0, 1, 1.0}}, .ranks = ranks(1, 2)});
+  const Assignment first = policy.assign(0).at(0);
+  EXPECT_TRUE(policy.assign(1).empty());
+  policy.finish(first, 0, 0);
+  policy.retry(first);
+  EXPECT_EQ(policy.assign(1).at(0).first_range, 0u);
+}
+
+// How many of 100 ranges go to the first of three ranks where all fail that begin there, in which other ranks fail too
+// if `others_fail`.
+int num_ranges_of_a_rank_that_fails(bool others_fail) {
+  Policy policy({.models = {{{}}}, .units = {{0, 0, 100, 1.0}}, .ranks = ranks(3, 1)});
+  std::deque<Assignment> in_hand;
+  const auto ask = [&](int rank) {
+    for (const Assignment& a : policy.assign(rank)) in_hand.push_back(a);
+  };
+  int num_ranges = 0;
+  for (const Group& group : policy.take_idle()) ask(group.first_rank);
+  while (!in_hand.empty()) {
+    const Assignment done = in_hand.front();
+    in_hand.pop_front();
+    const bool fails = done.group.first_rank == 0 || others_fail;
+    if (done.group.first_rank == 0) num_ranges += static_cast<int>(done.num_ranges);
+    policy.finish(done, fails ? 0 : done.num_ranges, 1);
+    for (std::size_t i = 0; fails && !done.is_final && i < done.num_ranges; ++i) {
+      Assignment one = done;
+      one.first_range += i;
+      one.num_ranges = 1;
+      policy.retry(one);
+    }
+    ask(done.group.first_rank);
+    for (const Group& group : policy.take_idle()) ask(group.first_rank);
+  }
+  EXPECT_EQ(policy.num_left(), 0u);
+  return num_ranges;
+}
+
+TEST(Policy, a_rank_that_only_fails_gets_nothing_more) {
+  EXPECT_LT(num_ranges_of_a_rank_that_fails(false), 40);
+  EXPECT_GT(num_ranges_of_a_rank_that_fails(true), 40) << "it is not to blame where all fail";
+}
+
 TEST(Policy, a_failure_where_there_is_no_other_group_is_final) {
   Policy policy({{{{.group_size = 2}}, {{}}}, {{0, 0, 1, 1}, {1, 1, 1, 1}}, ranks(2, 2)});
   policy.take_idle();

@@ -52,6 +52,7 @@ struct Assignment {
   std::size_t num_ranges = 0;
   double range_cost = 0;
   bool is_final = true;  // a failure is: it is the second, or there is no other group for a second try
+  int failed_on = -1;    // the first rank of the group where it failed before
 };
 
 /// Who gets what next. Deterministic: no clock, no communication; the same calls give the same answers, so that a sweep
@@ -62,7 +63,8 @@ struct Assignment {
 /// to join it; models that need larger groups, or devices that are few, are taken for longer than they are, because
 /// split groups do not come together again. If the model is not worth loading any more, it stays idle. Within a model
 /// the costliest ranges go first, as many of a unit at once as are a quarter of the time left, so all end together. The
-/// last group that could run a model does not split before that is done.
+/// last group that could run a model does not split before that is done. What failed is tried again on another node
+/// where one can run it, and a group whose failures others do not have gets nothing more while there are others.
 class Policy {
  public:
   /// Throws SpecError if some model needs a larger group than the ranks can form.
@@ -79,7 +81,8 @@ class Policy {
   /// An assignment is over: so many of its ranges were computed, in that time, loading not included. Corrects what is
   /// predicted.
   void finish(const Assignment& assignment, std::size_t num_computed, double seconds);
-  /// After that, ranges of it that failed though that was not final: another group is given them.
+  /// After that, ranges of it that failed though that was not final: another group is given them, of another node where
+  /// there is one.
   void retry(const Assignment& failed);
   /// After that, ranges of it that were not computed.
   void put_back(const Assignment& ranges);
@@ -114,13 +117,20 @@ class Policy {
   struct GroupState {
     int num_ranks = 0;  // 0: no group begins with this rank
     std::int32_t model_index = -1;
-    double speed = 1;  // against others with the same model and kind
+    double speed = 1;    // against others with the same model and kind
+    int num_blamed = 0;  // assignments that failed here and went well elsewhere, since one went well here
+
+    bool is_trusted() const { return num_blamed < kMostBlamed; }
   };
 
+  static constexpr int kMostBlamed = 3;
+
   const Fit& fit(const Model& model, int rank) const;
+  Group nodes_of(const Group& group) const;
   int largest_group(int kind) const;
   void count_group(int first_rank, int change);
-  bool has_other_group(const Group& group, const Model& model) const;
+  bool has_group_outside(const Group& ranks, const Model& model) const;
+  void blame(int first_rank, int num_blamed);
   bool may_split(const Group& group) const;
   void take_back(const Assignment& ranges, const Group& avoid, bool failed);
   double rate(const Model& model, int kind) const;
@@ -133,7 +143,7 @@ class Policy {
   std::vector<Model> models_;
   std::vector<RankPlace> ranks_;
   std::vector<GroupState> groups_;            // by first rank
-  std::vector<std::vector<int>> num_groups_;  // by kind and log2 of a size: those of that many ranks or more
+  std::vector<std::vector<int>> num_groups_;  // by kind and log2 of a size: trusted ones of that many ranks or more
   std::vector<int> idle_;
   bool wakes_idle_ = true;
   std::vector<Speed> kind_speeds_;  // cost: seconds that were predicted
