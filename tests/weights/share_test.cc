@@ -88,6 +88,23 @@ TEST(Share, seen_as_a_model_it_has_as_many_weights_as_its_parts) {
   }
 }
 
+TEST(Share, of_what_is_split_each_rank_holds_its_fraction) {
+  ModelConfig config;  // Llama 3 8B
+  config.hidden_size = config.embedding_size = 4096;
+  config.num_layers = config.num_heads = 32;
+  config.num_kv_heads = 8;
+  config.head_dim = 128;
+  config.intermediate_size = 14336;
+  config.vocab_size = 128256;
+  const auto whole = static_cast<double>(rank_share(config, 1)->split_parameters);
+  for (const int size : {2, 4, 8}) {
+    EXPECT_NEAR(static_cast<double>(rank_share(config, size)->split_parameters) * size / whole, 1, 1e-3);
+  }
+  const double of_16 = static_cast<double>(rank_share(config, 16)->split_parameters) * 16 / whole;
+  EXPECT_GT(of_16, 1.01);  // two ranks hold each key-value head
+  EXPECT_LT(of_16, 1.05);
+}
+
 TEST(Share, what_cannot_be_split_is_told) {
   ModelConfig config;
   config.num_heads = 9;
