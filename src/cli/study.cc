@@ -16,6 +16,7 @@
 #include "catenary/tokenizer/end_tokens.h"
 #include "catenary/tokenizer/tokenizer.h"
 #include "catenary/weights/cost.h"
+#include "catenary/weights/share.h"
 #include "cli/item_encoder.h"
 
 namespace catenary::cli {
@@ -56,7 +57,7 @@ store::TaskRow row_of(const spec::TaskSpec& spec, const task::Task& task) {
 }
 
 store::ModelRow row_of(const spec::ModelSpec& spec, const weights::Checkpoint& checkpoint,
-                       const ModelFingerprint& fingerprint) {
+                       const ModelFingerprint& fingerprint, int tensor_parallel_size) {
   const double tokens = spec.training_tokens.value_or(std::numeric_limits<double>::quiet_NaN());
   const double flops =
       spec.training_flops.value_or(weights::training_flops(weights::count_parameters(checkpoint.config()), tokens));
@@ -68,7 +69,8 @@ store::ModelRow row_of(const spec::ModelSpec& spec, const weights::Checkpoint& c
           .training_tokens = tokens,
           .training_flops = flops,
           .weights_fingerprint = fingerprint.weights,
-          .tokenizer_fingerprint = fingerprint.tokenizer};
+          .tokenizer_fingerprint = fingerprint.tokenizer,
+          .tensor_parallel_size = tensor_parallel_size};
 }
 
 std::string unit_id(const store::ModelRow& model, const store::TaskRow& task, const store::ConditionRow& condition,
@@ -81,7 +83,7 @@ std::string unit_id(const store::ModelRow& model, const store::TaskRow& task, co
   hasher.add(condition.definition).add(chat_template_fingerprint);
   hasher.add(std::as_bytes(std::span(end_tokens)));
   hasher.add(numerics.dtype).add(numerics.device_kind);
-  hasher.add(static_cast<std::uint64_t>(numerics.tensor_parallel_size));
+  hasher.add(static_cast<std::uint64_t>(model.tensor_parallel_size));
   hasher.add(static_cast<std::uint64_t>(numerics.threads_per_rank));
   return hasher.hex();
 }
@@ -101,6 +103,11 @@ std::set<fs::path> add_absent_members(const spec::SweepSpec& spec, const fs::pat
         fmt::format("{}: {}: no such folders; to get them from Hugging Face:{}", spec_path.string(), pointer, list));
   }
   return absent;
+}
+
+// "/models/0/path" and "tensor_parallel": "/models/0/tensor_parallel".
+std::string sibling_of(const std::string& pointer, std::string_view key) {
+  return fmt::format("{}/{}", pointer.substr(0, pointer.rfind('/')), key);
 }
 
 }  // namespace
@@ -135,6 +142,11 @@ Study read_study(const std::filesystem::path& path) {
       const ItemEncoder encoder(study.checkpoints.back(), {});
     });
     if (study.checkpoints.size() == num_open) continue;
+    attempt(sibling_of(model.pointer, "tensor_parallel"), [&] {
+      const auto problem = weights::share_problem(study.checkpoints.back().config(),
+                                                  static_cast<int>(model.tensor_parallel.value_or(1)));
+      if (!problem.empty()) throw SpecError(fmt::format("the model cannot be split among so many ranks: {}", problem));
+    });
     for (std::size_t c = 0; c < study.spec.conditions.size() && tasks_are_good; ++c) {
       const spec::ConditionSpec& condition = study.spec.conditions[c];
       if (!condition.instruct) continue;
@@ -168,7 +180,8 @@ ModelFingerprint fingerprint_of(const weights::Checkpoint& checkpoint) {
 }
 
 store::Layout make_layout(const Study& study, const std::vector<ModelFingerprint>& fingerprints,
-                          const store::Numerics& numerics, const store::Provenance& provenance) {
+                          const std::vector<int>& tensor_parallel_sizes, const store::Numerics& numerics,
+                          const store::Provenance& provenance) {
   store::Layout layout{.sweep_name = study.spec.name,
                        .spec_text = study.spec.text,
                        .models = {},
@@ -178,7 +191,8 @@ store::Layout make_layout(const Study& study, const std::vector<ModelFingerprint
                        .numerics = numerics,
                        .provenance = provenance};
   for (std::size_t i = 0; i < study.spec.models.size(); ++i) {
-    layout.models.push_back(row_of(study.spec.models[i], study.checkpoints[i], fingerprints[i]));
+    layout.models.push_back(
+        row_of(study.spec.models[i], study.checkpoints[i], fingerprints[i], tensor_parallel_sizes[i]));
   }
   for (std::size_t i = 0; i < study.spec.tasks.size(); ++i) {
     layout.tasks.push_back(row_of(study.spec.tasks[i], study.tasks[i]));

@@ -35,10 +35,11 @@ struct ModelFingerprint {
 /// Reads all of the model's weights.
 ModelFingerprint fingerprint_of(const weights::Checkpoint& checkpoint);
 
-/// The store's layout. Units are ordered by model, task, condition; the id of each is a hash of the model's
-/// fingerprint, the task's items and which are scored, the condition with its chat template, and the numerics. Names
-/// are not part of it.
+/// The store's layout, with the number of ranks that hold each model together. Units are ordered by model, task,
+/// condition; the id of each is a hash of the model's fingerprint, the task's items and which are scored, the condition
+/// with its chat template, and the numerics. Names are not part of it.
 store::Layout make_layout(const Study& study, const std::vector<ModelFingerprint>& fingerprints,
-                          const store::Numerics& numerics, const store::Provenance& provenance);
+                          const std::vector<int>& tensor_parallel_sizes, const store::Numerics& numerics,
+                          const store::Provenance& provenance);
 
 }  // namespace catenary::cli

@@ -249,7 +249,7 @@ Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& 
                                         .run({left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count)});
       left = left.subspan(count);
     } catch (const std::exception& e) {
-      if (!model::is_out_of_memory(e)) throw;
+      if (!model::is_out_of_memory(e) || decoder.group().size() > 1) throw;
       ::malloc_trim(0);  // what it had is kept for the next one of its size otherwise
       if (count == 1) {
         throw Error(fmt::format("out of memory: a prompt of {} tokens with up to {} more does not fit even alone",

@@ -29,7 +29,7 @@ std::optional<Scores> Scorer::try_score(std::span<const Request> requests) {
     try {
       add_scores(batch, scores);
     } catch (const std::exception& e) {
-      if (!model::is_out_of_memory(e)) throw;
+      if (!model::is_out_of_memory(e) || decoder_.group().size() > 1) throw;
       shrink_batches(batch);
       return std::nullopt;
     }

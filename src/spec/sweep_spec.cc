@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <climits>
 #include <cmath>
 #include <functional>
@@ -264,6 +265,10 @@ ModelSpec read_model(ObjectReader& entry, std::set<std::string>& names, const st
   model.family = checked_name(entry, "family", entry.find_string("family").value_or(default_family));
   model.training_tokens = entry.find_positive_number("training_tokens");
   model.training_flops = entry.find_positive_number("training_flops");
+  model.tensor_parallel = entry.find_integer("tensor_parallel", 1);
+  if (model.tensor_parallel && !std::has_single_bit(static_cast<std::uint64_t>(*model.tensor_parallel))) {
+    entry.problem("tensor_parallel", fmt::format("expected a power of two, found {}", *model.tensor_parallel));
+  }
   model.pointer = entry.pointer_to("path");
   return model;
 }

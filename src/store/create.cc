@@ -113,7 +113,6 @@ void write_file(H5File file, const Layout& layout, const Tables& tables, const F
   attribute("sweep_name", std::string_view(layout.sweep_name));
   attribute("dtype", std::string_view(layout.numerics.dtype));
   attribute("device_kind", std::string_view(layout.numerics.device_kind));
-  attribute("tensor_parallel_size", layout.numerics.tensor_parallel_size);
   attribute("threads_per_rank", layout.numerics.threads_per_rank);
   attribute("catenary_version", std::string_view(layout.provenance.catenary_version));
   attribute("libtorch_version", std::string_view(layout.provenance.libtorch_version));

@@ -110,7 +110,7 @@ void Reader::State::read_layout() {
   layout = layout_of(stored, file.name(), file.num_bytes());
   layout.sweep_name = read_text_attribute(file, "sweep_name");
   layout.numerics = {read_text_attribute(file, "dtype"), read_text_attribute(file, "device_kind"),
-                     read_int_attribute(file, "tensor_parallel_size"), read_int_attribute(file, "threads_per_rank")};
+                     read_int_attribute(file, "threads_per_rank")};
   layout.provenance = {read_text_attribute(file, "catenary_version"), read_text_attribute(file, "libtorch_version"),
                        read_text_attribute(file, "host"), read_text_attribute(file, "created")};
   const std::string expected = read_text_attribute(file, "layout_hash");

@@ -154,6 +154,7 @@ Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& range
     tables.models.training_flops.push_back(model.training_flops);
     tables.models.weights_fingerprint.push_back(model.weights_fingerprint);
     tables.models.tokenizer_fingerprint.push_back(model.tokenizer_fingerprint);
+    tables.models.tensor_parallel_size.push_back(model.tensor_parallel_size);
   }
 
   auto& items = tables.task_items;
@@ -273,7 +274,8 @@ Layout layout_of(const Tables& tables, const std::string& file, std::uint64_t nu
     layout.models.push_back({tables.models.name[i], tables.models.path[i], tables.models.family[i],
                              tables.models.num_parameters[i], tables.models.num_embedding_parameters[i],
                              tables.models.training_tokens[i], tables.models.training_flops[i],
-                             tables.models.weights_fingerprint[i], tables.models.tokenizer_fingerprint[i]});
+                             tables.models.weights_fingerprint[i], tables.models.tokenizer_fingerprint[i],
+                             tables.models.tensor_parallel_size[i]});
   }
 
   // Tasks share no items and items no classes, so the layout is no larger than the tables.
@@ -386,7 +388,6 @@ std::vector<spec::ItemRange> ranges_of(const Tables& tables) {
 std::string layout_hash(const Layout& layout, const Tables& tables) {
   Hasher hasher;
   hasher.add(layout.sweep_name).add(layout.numerics.dtype).add(layout.numerics.device_kind);
-  hasher.add(static_cast<std::uint64_t>(layout.numerics.tensor_parallel_size));
   hasher.add(static_cast<std::uint64_t>(layout.numerics.threads_per_rank));
   hasher.add(layout.provenance.catenary_version).add(layout.provenance.libtorch_version);
   hasher.add(layout.provenance.host).add(layout.provenance.created);
@@ -452,7 +453,6 @@ std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, c
   };
   compare("dtype", a.numerics.dtype, b.numerics.dtype);
   compare("device", a.numerics.device_kind, b.numerics.device_kind);
-  compare("tensor_parallel_size", a.numerics.tensor_parallel_size, b.numerics.tensor_parallel_size);
   compare("threads a rank", a.numerics.threads_per_rank, b.numerics.threads_per_rank);
   // Numerics are part of every unit's id, so with other numerics all ids differ, and saying so would hide the reason.
   if (!problems.empty()) return problems.list();
@@ -472,6 +472,7 @@ std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, c
     }
     compare(model + "weights' fingerprint", row.weights_fingerprint, other->weights_fingerprint);
     compare(model + "tokenizer's fingerprint", row.tokenizer_fingerprint, other->tokenizer_fingerprint);
+    compare(model + "tensor_parallel_size", row.tensor_parallel_size, other->tensor_parallel_size);
   }
   for (const TaskRow& row : a.tasks) {
     const TaskRow* other = find_row(b.tasks, row.name);

@@ -21,6 +21,7 @@ struct Tables {
     std::vector<std::int64_t> num_parameters, num_embedding_parameters;
     std::vector<double> training_tokens, training_flops;
     std::vector<std::string> weights_fingerprint, tokenizer_fingerprint;
+    std::vector<std::int32_t> tensor_parallel_size;
   } models;
   struct {
     std::vector<std::string> name, path, format, fingerprint;
@@ -78,6 +79,8 @@ void for_each_column(AnyTables& tables, Visit visit) {
       models.training_flops);
   visit(ColumnInfo{"models/weights_fingerprint", "", "hash of the weights"}, models.weights_fingerprint);
   visit(ColumnInfo{"models/tokenizer_fingerprint", "", "hash of the tokenizer"}, models.tokenizer_fingerprint);
+  visit(ColumnInfo{"models/tensor_parallel_size", "", "ranks that held the model together"},
+        models.tensor_parallel_size);
 
   auto& tasks = tables.tasks;
   visit(ColumnInfo{"tasks/name", "", "unique in the sweep"}, tasks.name);

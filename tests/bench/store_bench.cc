@@ -30,7 +30,7 @@ double seconds_since(Clock::time_point start) {
 
 store::Layout make_layout(int num_models, int num_tasks, int num_conditions, int num_items) {
   store::Layout layout{.sweep_name = "bench", .spec_text = "{}"};
-  layout.numerics = {"float32", "cpu", 1, 1};
+  layout.numerics = {"float32", "cpu", 1};
   for (int i = 0; i < num_models; ++i) {
     layout.models.push_back({.name = fmt::format("model-{}", i), .num_parameters = 1000 + i});
   }

@@ -22,7 +22,8 @@ std::string spec_with(const std::string& models) {
 }
 
 store::Layout layout_of(const Study& study) {
-  return make_layout(study, std::vector<ModelFingerprint>(study.checkpoints.size()), {}, {});
+  const std::size_t num_models = study.checkpoints.size();
+  return make_layout(study, std::vector<ModelFingerprint>(num_models), std::vector<int>(num_models, 1), {}, {});
 }
 
 TEST(Study, a_ladder_below_a_root_is_read_and_its_training_flops_are_filled_in) {
@@ -73,12 +74,13 @@ TEST(Study, stated_training_flops_stand_and_unknown_ones_are_not_a_number) {
 const std::string kSource = CATENARY_SOURCE_DIR;
 
 // A study of one model and one task under one condition, given as JSON.
-store::Layout layout_of(const test::TemporaryFolder& folder, const std::string& task, const std::string& condition) {
+store::Layout layout_of(const test::TemporaryFolder& folder, const std::string& task, const std::string& condition,
+                        int tensor_parallel_size = 1) {
   const auto path = folder.write(
       "sweep.json", R"({"name": "s", "models": [{"name": "m", "path": ")" + kSource +
                         R"(/jobs/demo/models/demo-13k"}], "tasks": [{"name": "t", "path": ")" + kSource +
                         "/tests/reference/task/" + task + R"(}], "conditions": [{"name": "c", )" + condition + "}]}");
-  return make_layout(read_study(path), {{"weights", "tokenizer"}}, {"float32", "cpu"}, {});
+  return make_layout(read_study(path), {{"weights", "tokenizer"}}, {tensor_parallel_size}, {"float32", "cpu"}, {});
 }
 
 TEST(Study, whatever_changes_a_prompt_or_what_is_scored_changes_the_unit) {
@@ -106,6 +108,8 @@ TEST(Study, whatever_changes_a_prompt_or_what_is_scored_changes_the_unit) {
   add(logodds, R"("kind": "instruct", "chat_template": ")" + a + "\"");
   add(logodds, R"("kind": "instruct", "chat_template": ")" + b + "\"");
   add(logodds, R"("kind": "instruct", "system": "S", "chat_template": ")" + b + "\"");
+  ids.insert(layout_of(folder, logodds, R"("kind": "zero_shot")", /*tensor_parallel_size=*/2).units.at(0).id);
+  EXPECT_EQ(ids.size(), ++num_studies);
   // Where a template lies does not matter, and neither does a condition's name.
   std::filesystem::create_directory(folder.path() / "other");
   std::filesystem::copy(b, folder.path() / "other/c.jinja");

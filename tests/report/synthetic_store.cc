@@ -29,7 +29,7 @@ using namespace catenary;
 store::Layout make_layout(const spec::SweepSpec& spec, const std::vector<task::Task>& tasks) {
   store::Layout layout{.sweep_name = spec.name,
                        .spec_text = spec.text,
-                       .numerics = {"float32", "cpu", 1, 1},
+                       .numerics = {"float32", "cpu", 1},
                        .provenance = {"0.1.0", "none", "synthetic", "2026-01-01T00:00:00Z"}};
   std::map<std::string, int> num_models;  // by family
   for (const spec::ModelSpec& model : spec.models) {

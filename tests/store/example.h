@@ -32,7 +32,7 @@ inline Layout example_layout(int num_items = 150) {
   layout.tasks = {two_classes, ragged};
   layout.conditions = {{"plain", "zero_shot", 0, 0, "", "", R"({"kind":"zero_shot"})"},
                        {"five", "few_shot", 5, 17, "fixed", "\n\n", R"({"kind":"few_shot","k":5,"seed":17})"}};
-  layout.numerics = {"float32", "cpu", 1, 1};
+  layout.numerics = {"float32", "cpu", 1};
   layout.provenance = {"0.1.0", "2.11.0", "host", "2026-11-22T06:00:00Z"};
   for (std::int32_t model = 0; model < 2; ++model) {
     for (std::int32_t task = 0; task < 2; ++task) {

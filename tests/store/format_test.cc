@@ -57,7 +57,7 @@ TEST_F(StoreFormat, h5py_sees_nan_where_nothing_is_measured_and_the_right_number
   const auto script = folder_.write("look.py", R"(
 import sys, h5py, numpy as np
 f = h5py.File(sys.argv[1], "r")
-assert f.attrs["format"].decode() == "catenary store" and f.attrs["schema_version"] == 3
+assert f.attrs["format"].decode() == "catenary store" and f.attrs["schema_version"] == 4
 assert list(f["models/name"].asstr()[:]) == ["small", "größer"]
 assert np.isnan(f["models/training_tokens"][1])
 assert f["scores/log_likelihood"].attrs["units"].decode() == "nats"

@@ -157,10 +157,10 @@ TEST_F(StoreReader, what_is_not_a_store_is_refused) {
   std::filesystem::remove(path_);
   create_store(path_, layout_, {}, {}, {.format = "another program's"});
   EXPECT_THAT(error_of_open(), HasSubstr("not a Catenary store"));
-  create_store(path_, layout_, {}, {}, {.schema_version = 4});
-  EXPECT_THAT(error_of_open(), HasSubstr("schema version 4, but this Catenary reads 3; use a newer Catenary"));
-  create_store(path_, layout_, {}, {}, {.schema_version = 2});
-  EXPECT_THAT(error_of_open(), HasSubstr("schema version 2, but this Catenary reads 3; made by an earlier build: run"));
+  create_store(path_, layout_, {}, {}, {.schema_version = 5});
+  EXPECT_THAT(error_of_open(), HasSubstr("schema version 5, but this Catenary reads 4; use a newer Catenary"));
+  create_store(path_, layout_, {}, {}, {.schema_version = 3});
+  EXPECT_THAT(error_of_open(), HasSubstr("schema version 3, but this Catenary reads 4; made by an earlier build: run"));
 }
 
 TEST_F(StoreReader, a_disk_that_is_too_small_is_an_error_and_leaves_nothing_behind) {

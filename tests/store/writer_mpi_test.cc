@@ -317,7 +317,7 @@ TEST_F(StoreWriter, a_file_that_is_not_a_store_is_refused) {
 TEST_F(StoreWriter, a_newer_schema_is_refused) {
   if (world_.rank() == 0) create_store(path_, layout_, {}, {}, {.schema_version = kSchemaVersion + 1});
   world_.barrier();
-  EXPECT_THAT(refusal(layout_), HasSubstr("has schema version 4, but this Catenary reads 3; use a newer"));
+  EXPECT_THAT(refusal(layout_), HasSubstr("has schema version 5, but this Catenary reads 4; use a newer"));
 }
 
 TEST_F(StoreWriter, a_truncated_store_is_refused) {

@@ -44,10 +44,10 @@ struct Prompt {
 
 /// Continues prompts token by token, many side by side. What those begin with alike goes through the model once;
 /// sequences leave as they finish. A sequence that fills the model's context ends there (kLength).
-/// Same prompts and options, same tokens (device kind, dtype and threads being equal). Where memory does not suffice,
-/// half as many go side by side; throws Error where one does not fit even alone. Throws DataError for a prompt
-/// that the model cannot take, and where rotary scaling depends on a sequence's length and a sequence might reach that
-/// length; SpecError for options that make no sense.
+/// Collective where ranks hold the model together. Same prompts and options, same tokens (device kind, dtype and
+/// threads being equal). Where memory does not suffice, half as many go side by side; throws Error where one does not
+/// fit even alone. Throws DataError for a prompt that the model cannot take, and where rotary scaling depends on a
+/// sequence's length and a sequence might reach that length; SpecError for options that make no sense.
 Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
                      std::span<const Prompt> prompts, const GenerationOptions& options);
 

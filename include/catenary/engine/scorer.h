@@ -26,14 +26,15 @@ class Scorer {
 
   /// Log-likelihood of each continuation given its context, in nats: the sum over the continuation's tokens of
   /// log p(token | everything before it), log-softmax in float32, sum in float64. Greedy where each token is the
-  /// argmax. A log-likelihood that is not finite (weights or activations overflowed) is returned as it is. Same
-  /// requests, same bits (for the same device kind, dtype, number of threads and options), whatever was scored before.
-  /// Throws DataError for a request that the model cannot take. Where memory does not suffice, batches are halved from
-  /// then on; throws Error where a sequence does not fit even alone. Source: loglikelihood in
-  /// EleutherAI/lm-evaluation-harness, lm_eval/models/huggingface.py.
+  /// argmax. Collective where ranks hold the model together. A log-likelihood that is not finite (weights or
+  /// activations overflowed) is returned as it is. Same requests, same bits (for the same device kind, dtype, number of
+  /// threads and options), whatever was scored before. Throws DataError for a request that the model cannot take. Where
+  /// memory does not suffice, batches are halved from then on (not where ranks hold the model together: that throws);
+  /// throws Error where a sequence does not fit even alone. Source: loglikelihood in EleutherAI/lm-evaluation-harness,
+  /// lm_eval/models/huggingface.py.
   Scores score(std::span<const Request> requests);
 
-  /// Gives back the memory of what is kept.
+  /// Gives back the memory of what is kept; after a failure, ranks of a group may differ in it.
   void forget_prefix() { prefix_ = {}; }
 
   /// As they are now: a lack of memory makes batches smaller.

@@ -12,11 +12,12 @@ namespace catenary::spec {
 
 /// One checkpoint of the ladder.
 struct ModelSpec {
-  std::string name;                       // unique in the sweep
-  std::filesystem::path path;             // folder or .gguf file; absolute once read
-  std::string family;                     // curves are fitted per family; default: the spec's name
-  std::optional<double> training_tokens;  // D of the training-FLOPs axis, 6·N·D
-  std::optional<double> training_flops;   // stated in place of 6·N·D
+  std::string name;                             // unique in the sweep
+  std::filesystem::path path;                   // folder or .gguf file; absolute once read
+  std::string family;                           // curves are fitted per family; default: the spec's name
+  std::optional<double> training_tokens;        // D of the training-FLOPs axis, 6·N·D
+  std::optional<double> training_flops;         // stated in place of 6·N·D
+  std::optional<std::int64_t> tensor_parallel;  // ranks that hold it together, a power of two; default: what it needs
   std::optional<std::string> repository;  // on Hugging Face, of a model that stands for a member of a public ladder
   std::string pointer;                    // what in the spec names its path: "/models/0/path"
 };

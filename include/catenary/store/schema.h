@@ -10,7 +10,7 @@
 namespace catenary::store {
 
 /// The version of the file format that this program reads and writes (docs/store-format.md); others are refused.
-inline constexpr std::int32_t kSchemaVersion = 3;
+inline constexpr std::int32_t kSchemaVersion = 4;
 
 /// Number of a quantity that is not known: NaN in the file, never 0.
 struct ModelRow {
@@ -23,6 +23,7 @@ struct ModelRow {
   double training_flops = 0;  // as the spec states them, else 6·N·D (weights/cost.h); NaN when not known
   std::string weights_fingerprint;
   std::string tokenizer_fingerprint;
+  std::int32_t tensor_parallel_size = 1;  // ranks that held it together; part of the numerics
 };
 
 /// One item of a task: what is known of it without any model.
@@ -52,11 +53,10 @@ struct ConditionRow {
   std::string definition;  // all of it, but for the chat template, as JSON
 };
 
-/// What the stored values depend on besides the unit itself.
+/// What the stored values depend on besides the unit itself and how many ranks hold its model.
 struct Numerics {
   std::string dtype;        // "float32", "float16", "bfloat16"
   std::string device_kind;  // "cpu", or the GPU's name
-  std::int32_t tensor_parallel_size = 1;
   std::int32_t threads_per_rank = 1;
 
   bool operator==(const Numerics&) const = default;

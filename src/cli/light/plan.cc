@@ -89,22 +89,24 @@ std::vector<PlannedUnit> plan_units(const Study& study, StudyTokens& all_tokens)
 Json to_json(const Study& study, const std::vector<PlannedUnit>& units) {
   Json json{{"sweep", study.spec.name}, {"units", Json::array()}};
   for (const PlannedUnit& unit : units) {
-    json["units"].push_back({{"model", unit.model->name},
-                             {"task", unit.task->name},
-                             {"condition", unit.condition->name},
-                             {"num_items", unit.tokens->longest.size()},
-                             {"random_accuracy", unit.random_accuracy ? Json(*unit.random_accuracy) : Json()},
-                             {"num_continuations", unit.tokens->num_continuations},
-                             {"num_tokens", unit.tokens->num_tokens},
-                             {"num_distinct_tokens", unit.tokens->num_distinct_tokens},
-                             {"max_generated_tokens", unit.tokens->max_generated_tokens},
-                             {"num_tokens_fed", static_cast<std::int64_t>(unit.fed.tokens)},
-                             {"flops", unit.flops},
-                             {"memory_traffic_bytes", unit.memory_traffic_bytes},
-                             {"longest_tokens", std::ranges::max(unit.tokens->longest)},
-                             {"context_length_tokens", unit.context_length},
-                             {"items_outside_context", unit.items_outside_context},
-                             {"problems", unit.tokens->problems}});
+    json["units"].push_back(
+        {{"model", unit.model->name},
+         {"task", unit.task->name},
+         {"condition", unit.condition->name},
+         {"num_items", unit.tokens->longest.size()},
+         {"tensor_parallel_size", unit.model->tensor_parallel ? Json(*unit.model->tensor_parallel) : Json()},
+         {"random_accuracy", unit.random_accuracy ? Json(*unit.random_accuracy) : Json()},
+         {"num_continuations", unit.tokens->num_continuations},
+         {"num_tokens", unit.tokens->num_tokens},
+         {"num_distinct_tokens", unit.tokens->num_distinct_tokens},
+         {"max_generated_tokens", unit.tokens->max_generated_tokens},
+         {"num_tokens_fed", static_cast<std::int64_t>(unit.fed.tokens)},
+         {"flops", unit.flops},
+         {"memory_traffic_bytes", unit.memory_traffic_bytes},
+         {"longest_tokens", std::ranges::max(unit.tokens->longest)},
+         {"context_length_tokens", unit.context_length},
+         {"items_outside_context", unit.items_outside_context},
+         {"problems", unit.tokens->problems}});
   }
   return json;
 }
@@ -114,7 +116,10 @@ Workload workload_of(const Study& study, const std::vector<PlannedUnit>& units) 
   Workload workload{.name = study.spec.name, .dtype = study.spec.dtype, .model_names = {}, .models = {}, .units = {}};
   for (std::size_t m = 0; m < study.checkpoints.size(); ++m) {
     workload.model_names.push_back(study.spec.models[m].name);
-    workload.models.push_back(cost_of(study.checkpoints[m].config(), study.spec.dtype));
+    scheduler::ModelCost& cost = workload.models.emplace_back(cost_of(study.checkpoints[m].config(), study.spec.dtype));
+    if (const auto size = study.spec.models[m].tensor_parallel) {
+      std::erase_if(cost.shares, [&](const auto& share) { return share.num_ranks != *size; });
+    }
   }
   std::size_t first_range = 0;
   for (const PlannedUnit& unit : units) {
@@ -157,6 +162,11 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
              short_number(num_flops));
   if (max_generated_tokens > 0) {
     fmt::print("and at most {} tokens that the models write, which are fed, too\n", max_generated_tokens);
+  }
+  for (const spec::ModelSpec& model : study.spec.models) {
+    if (!model.tensor_parallel) continue;
+    fmt::print("{}: {} rank{} together\n", printable(model.name), *model.tensor_parallel,
+               *model.tensor_parallel == 1 ? "" : "s");
   }
   for (const PlannedUnit& unit : units) {
     const std::string name =

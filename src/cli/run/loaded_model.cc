@@ -49,11 +49,13 @@ std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device
 }
 
 LoadedModel::LoadedModel(const weights::Checkpoint& checkpoint, const std::vector<spec::ConditionSpec>& conditions,
-                         spec::DType dtype, at::Device device, std::int64_t memory_bytes)
-    : plan_(plan(checkpoint.config(), dtype, device, memory_bytes)),
+                         spec::DType dtype, at::Device device, std::int64_t memory_bytes,
+                         parallel::TensorParallelGroup& group)
+    : plan_(
+          plan(weights::config_of(checkpoint.config(), {group.size() - 1, group.size()}), dtype, device, memory_bytes)),
       encoder_(checkpoint, conditions),
       end_tokens_(tokenizer::end_tokens(checkpoint, encoder_.tokenizer())),
-      decoder_(checkpoint, dtype, device, plan_.placement),
+      decoder_(checkpoint, dtype, device, plan_.placement, model::Kernels::kOwn, group),
       scorer_(decoder_, {.max_tokens = plan_.max_tokens, .max_prefix_tokens = plan_.max_kept_tokens}) {}
 
 std::int64_t LoadedModel::write_texts(std::span<Item> items, engine::GenerationOptions options,

@@ -27,12 +27,13 @@ namespace catenary::cli {
 std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device device,
                             const parallel::Communicator* communicator);
 
-/// A checkpoint ready to score: tokenizer, chat templates and decoder.
+/// A checkpoint ready to score: tokenizer, chat templates and decoder; with a group, this rank's share of it.
 class LoadedModel {
  public:
   /// Keeps a reference to the checkpoint where the memory that there is asks for streaming.
   LoadedModel(const weights::Checkpoint& checkpoint, const std::vector<spec::ConditionSpec>& conditions,
-              spec::DType dtype, at::Device device, std::int64_t memory_bytes);
+              spec::DType dtype, at::Device device, std::int64_t memory_bytes,
+              parallel::TensorParallelGroup& group = parallel::single_rank());
   LoadedModel(const LoadedModel&) = delete;  // scorer_ refers to decoder_
   LoadedModel& operator=(const LoadedModel&) = delete;
 
@@ -54,8 +55,11 @@ class LoadedModel {
   /// Scores what was prepared. With cot the model reasons first, and of a numeric item it writes the answer: what it
   /// wrote is in `texts`. What it draws depends on the condition's seed and the item's place in the file. Reasoning
   /// after which the answer would not fit into the model's context is cut at its end. Throws DataError as prepare does,
-  /// and for a log-likelihood that is not finite.
+  /// and for a log-likelihood that is not finite. Collective where ranks hold the model together.
   engine::Scores score(std::vector<Item> items, spec::TaskFormat format, const spec::ConditionSpec& condition);
+
+  /// After scoring failed on some rank of the group.
+  void forget_prefix() { scorer_.forget_prefix(); }
 
  private:
   /// Has the model go on after each prompt of each item; the texts are added to the items'. Returns the tokens fed.

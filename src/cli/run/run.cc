@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <future>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -29,9 +30,11 @@
 #include "catenary/model/device.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/parallel/mpi_environment.h"
+#include "catenary/parallel/tensor_parallel_group.h"
 #include "catenary/scheduler/sweep.h"
 #include "catenary/store/writer.h"
 #include "catenary/weights/cost.h"
+#include "catenary/weights/share.h"
 #include "cli/exit_code.h"
 #include "cli/guard.h"
 #include "cli/item_encoder.h"
@@ -152,14 +155,56 @@ double flops_of(const weights::ModelConfig& config, const spec::RangeResult& res
          static_cast<double>(num_scored) * per_token.logits;
 }
 
-// Every model runs on one rank: what does not fit into its memory is streamed.
-scheduler::Work make_work(const Communicator& world, const Study& study, std::vector<scheduler::PendingUnit> units) {
+bool fits_resident(const weights::ModelConfig& config, int size, spec::DType dtype, at::Device device,
+                   std::int64_t memory_bytes) try {
+  const auto share = weights::config_of(config, {size - 1, size});
+  const auto plan = model::plan_memory(share, dtype, device, memory_bytes, engine::BatchOptions().max_tokens);
+  return plan.placement == model::Placement::kResident;
+} catch (const SpecError&) {  // not even streamed
+  return false;
+}
+
+// How many ranks hold each model together: as the spec says, else the fewest GPUs that can. On the CPU, where ranks
+// share the host's memory, it is one, and on too few GPUs, too: it streams what does not fit.
+std::vector<int> tensor_parallel_sizes(const Study& study, at::Device device, std::int64_t memory_bytes,
+                                       int num_ranks) {
+  std::vector<int> sizes;
+  Problems problems;
+  for (std::size_t i = 0; i < study.checkpoints.size(); ++i) {
+    const spec::ModelSpec& model = study.spec.models[i];
+    const weights::ModelConfig& config = study.checkpoints[i].config();
+    int& chosen = sizes.emplace_back(static_cast<int>(model.tensor_parallel.value_or(1)));
+    if (chosen > num_ranks) {
+      problems.add(
+          fmt::format("model {}: \"tensor_parallel\" is {}, and there are {} ranks; start more with mpirun or srun",
+                      model.name, chosen, num_ranks));
+    }
+    if (chosen > 1 && device.is_cuda() && !parallel::has_nccl()) {
+      problems.add(
+          fmt::format("model {}: \"tensor_parallel\" is {}, and this build has no NCCL, which GPUs need for that",
+                      model.name, chosen));
+    }
+    if (model.tensor_parallel || device.is_cpu() || !parallel::has_nccl()) continue;
+    for (int size = 1; size <= num_ranks; size *= 2) {
+      if (!weights::share_problem(config, size).empty()) continue;
+      if (!fits_resident(config, size, study.spec.dtype, device, memory_bytes)) continue;
+      chosen = size;
+      break;
+    }
+  }
+  problems.throw_if_any<SpecError>();
+  return sizes;
+}
+
+scheduler::Work make_work(const Communicator& world, const Study& study, const std::vector<int>& sizes,
+                          std::vector<scheduler::PendingUnit> units) {
   constexpr double kFlops = 1e11, kLoadBytesPerSecond = 1e9;
   scheduler::Work work{.models = {}, .units = std::move(units), .ranks = {}};
-  for (const weights::Checkpoint& checkpoint : study.checkpoints) {
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
     double bytes = 0;
-    for (const auto& tensor : checkpoint.tensors()) bytes += static_cast<double>(tensor.bytes.size());
-    work.models.push_back({{.group_size = 1, .rate = kFlops, .load_seconds = bytes / kLoadBytesPerSecond}});
+    for (const auto& tensor : study.checkpoints[i].tensors()) bytes += static_cast<double>(tensor.bytes.size());
+    work.models.push_back(
+        {{.group_size = sizes[i], .rate = kFlops * sizes[i], .load_seconds = bytes / sizes[i] / kLoadBytesPerSecond}});
   }
   const auto hosts = world.all_gather(host_name());
   for (const std::string& host : hosts) {
@@ -181,22 +226,28 @@ void read_ahead(const weights::Checkpoint& checkpoint) {
   }
 }
 
-// Runs the ranges of this rank, keeping the last model loaded.
+// Runs the ranges of this rank, keeping the last model loaded. `among_ranks` is for the messages of groups alone.
 class RangeRunner {
  public:
   RangeRunner(const Study& study, const store::Writer& writer, const store::Layout& layout, at::Device device,
-              std::int64_t memory_bytes)
-      : study_(study), writer_(writer), layout_(layout), device_(device), memory_bytes_(memory_bytes) {}
+              std::int64_t memory_bytes, const Communicator& among_ranks)
+      : study_(study),
+        writer_(writer),
+        layout_(layout),
+        device_(device),
+        memory_bytes_(memory_bytes),
+        among_ranks_(among_ranks) {}
 
   // In the background: the tokens of a range of the model that is loaded, or the files of another one. That saves time;
   // where there are no threads or no memory for it, run() does what it would have done.
   void prepare(std::size_t range_index) noexcept try {
     const std::scoped_lock lock(mutex_);
     const std::int32_t model_index = unit_of(range_index).model_index;
+    // Letting go of a future waits for its thread.
     if (model_index == ready_index_) {
-      prepared_.try_emplace(range_index,
-                            std::async(std::launch::async, [=, this] { return prepare_now(range_index); }));
-    } else if (model_index != read_ahead_index_) {
+      if (prepared_.contains(range_index)) return;
+      prepared_.emplace(range_index, std::async(std::launch::async, [=, this] { return prepare_now(range_index); }));
+    } else if (model_index != read_ahead_index_ && !is_reading()) {
       read_ahead_index_ = model_index;
       reading_ = std::async(std::launch::async,
                             [=, this] { read_ahead(study_.checkpoints[static_cast<std::size_t>(model_index)]); });
@@ -205,7 +256,35 @@ class RangeRunner {
     log::warning(fmt::format("nothing is prepared ahead: {}", e.what()));
   }
 
-  spec::RangeResult run(std::size_t range_index) {
+  // Collective over the group.
+  spec::RangeResult run(std::size_t range_index, const scheduler::Group& ranks) {
+    join(ranks);
+    spec::RangeResult result;
+    try {
+      parallel::agree(*group_, [&] { result = run_here(range_index); });
+    } catch (...) {
+      if (model_) model_->forget_prefix();
+      throw;
+    }
+    return result;
+  }
+
+ private:
+  using Items = std::vector<LoadedModel::Item>;
+
+  void join(const scheduler::Group& ranks) {
+    if (ranks.first_rank == ranks_.first_rank && ranks.num_ranks == ranks_.num_ranks) return;
+    unload();
+    own_group_.reset();
+    group_ = &parallel::single_rank();
+    ranks_ = ranks;
+    if (ranks.num_ranks == 1) return;
+    const auto make = device_.is_cuda() ? parallel::make_nccl_group : parallel::make_mpi_group;
+    own_group_ = make(among_ranks_, ranks.first_rank, ranks.num_ranks);
+    group_ = own_group_.get();
+  }
+
+  spec::RangeResult run_here(std::size_t range_index) {
     try {
       LoadedModel& model = load(unit_of(range_index).model_index);
       const auto start = std::chrono::steady_clock::now();
@@ -223,9 +302,6 @@ class RangeRunner {
       throw Error(e.what_without_backtrace());
     }
   }
-
- private:
-  using Items = std::vector<LoadedModel::Item>;
 
   const spec::ItemRange& range_at(std::size_t range_index) const { return writer_.ranges()[range_index]; }
   const spec::WorkUnit& unit_of(std::size_t range_index) const {
@@ -251,22 +327,31 @@ class RangeRunner {
     return prepared ? prepared.mapped().get() : prepare_now(range_index);
   }
 
+  bool is_reading() const {
+    return reading_.valid() && reading_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout;
+  }
+
+  void unload() {
+    std::map<std::size_t, std::future<Items>> unused;
+    {
+      const std::scoped_lock lock(mutex_);
+      ready_index_ = -1;
+      unused = std::exchange(prepared_, {});
+    }
+    unused.clear();  // waits for them: they use the model
+    model_.reset();
+    model_index_ = -1;
+  }
+
   // A model that could not be loaded is not tried again for each of its ranges.
   LoadedModel& load(std::int32_t model_index) {
     if (model_index_ != model_index) {
-      std::map<std::size_t, std::future<Items>> unused;
-      {
-        const std::scoped_lock lock(mutex_);
-        ready_index_ = -1;
-        unused = std::exchange(prepared_, {});
-      }
-      unused.clear();  // waits for them: they use the model
-      model_.reset();  // before the next one is loaded: two may not fit
+      unload();  // before the next one is loaded: two may not fit
       model_index_ = model_index;
       load_problem_ = nullptr;
       try {
         model_.emplace(study_.checkpoints[static_cast<std::size_t>(model_index)], study_.spec.conditions,
-                       study_.spec.dtype, device_, memory_bytes_);
+                       study_.spec.dtype, device_, memory_bytes_, *group_);
         const std::scoped_lock lock(mutex_);
         ready_index_ = model_index;
       } catch (...) {
@@ -282,6 +367,10 @@ class RangeRunner {
   const store::Layout& layout_;
   at::Device device_;
   std::int64_t memory_bytes_;
+  const Communicator& among_ranks_;
+  scheduler::Group ranks_ = {-1, 0};
+  std::unique_ptr<parallel::TensorParallelGroup> own_group_;
+  parallel::TensorParallelGroup* group_ = nullptr;
   std::int32_t model_index_ = -1;
   std::optional<LoadedModel> model_;
   std::exception_ptr load_problem_;
@@ -322,7 +411,6 @@ void check_left_out(const RunArgs& args, const store::Layout& layout) {
 store::Numerics agreed_numerics(const Communicator& world, const Study& study, at::Device device, int num_threads) {
   const store::Numerics numerics{.dtype = std::string(to_string(study.spec.dtype)),
                                  .device_kind = model::device_kind(device),
-                                 .tensor_parallel_size = 1,
                                  .threads_per_rank = num_threads};
   const std::string own = fmt::format("{} with {} threads", numerics.device_kind, num_threads);
   const auto all = world.all_gather(own);
@@ -345,7 +433,7 @@ int num_tasks_without_mpi() {
   return std::atoi(num_tasks);
 }
 
-int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
+int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks, const RunArgs& args) {
   listen_for_stop_signals();
   std::optional<Study> study;
   std::optional<at::Device> device;
@@ -367,12 +455,15 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
     log::info("stopped before the first item; run the same command again");
     return kExitStoppedEarly;
   }
-  const store::Layout layout = make_layout(*study, *fingerprints, numerics, provenance_of_rank_0(world));
+  const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, *device, &world);
+  std::vector<int> sizes;
+  parallel::agree(world, [&] { sizes = tensor_parallel_sizes(*study, *device, memory_bytes, world.size()); });
+  const store::Layout layout = make_layout(*study, *fingerprints, sizes, numerics, provenance_of_rank_0(world));
 
   check_left_out(args, layout);
 
   store::Writer writer = store::Writer::open(world, args.store, layout, args.writing);
-  const auto work = make_work(world, *study, pending_units(writer, layout, *study));
+  const auto work = make_work(world, *study, sizes, pending_units(writer, layout, *study));
   const auto num_pending =
       std::ranges::count_if(writer.states(), [](auto state) { return state != store::RangeState::kDone; });
   const auto plural = [](std::int64_t n) { return n == 1 ? "" : "s"; };
@@ -383,22 +474,23 @@ int run_on_all_ranks(const Communicator& world, const RunArgs& args) {
       layout.conditions.size(), plural(std::ssize(layout.conditions)), num_pending, writer.ranges().size(),
       world.size(), plural(world.size()), numerics.device_kind, num_threads, plural(num_threads)));
 
-  RangeRunner runner(*study, writer, layout, *device,
-                     memory_of_rank(args.compute.memory_budget_bytes, *device, &world));
+  RangeRunner runner(*study, writer, layout, *device, memory_bytes, among_ranks);
   RunningUnits running(args.store, world.rank());
   FailureLog failures(layout);
   Progress progress(writer.ranges(), work.units);
   const scheduler::SweepProgress end =
       run_sweep(world, work,
                 {.run =
-                     [&](std::size_t i, const scheduler::Group&) {
+                     [&](std::size_t i, const scheduler::Group& group) {
                        const auto unit_index = static_cast<std::size_t>(writer.ranges()[i].unit_index);
                        const std::string& unit_id = layout.units[unit_index].id;
                        if (std::ranges::count(args.left_out, unit_id)) {
                          throw Error("left out on request (--leave-out); ranks that computed it died");
                        }
                        running.set(unit_id);
-                       return runner.run(i);
+                       spec::RangeResult result = runner.run(i, group);
+                       if (group.first_rank != world.rank()) running.set("");  // another rank records it
+                       return result;
                      },
                  .record =
                      [&](std::size_t i, const spec::RangeResult& result) {
@@ -441,14 +533,15 @@ int run(const RunArgs& args) {
         [] { return std::string_view(std::getenv("SLURM_PROCID")) == "0"; });
   }
   std::optional<parallel::MpiEnvironment> mpi;
-  std::optional<Communicator> world;
+  std::optional<Communicator> world, among_ranks;
   bool returned = false;
   const int code = guard(
       [&] {
         mpi.emplace();
         world.emplace(Communicator::world());
         log::set_rank(world->rank(), world->size());
-        const int exit_code = run_on_all_ranks(*world, args);
+        among_ranks.emplace(Communicator::world());
+        const int exit_code = run_on_all_ranks(*world, *among_ranks, args);
         returned = true;
         return exit_code;
       },
@@ -459,6 +552,7 @@ int run(const RunArgs& args) {
     if (world->size() == 1) std::_Exit(code);
     parallel::MpiEnvironment::abort(code);
   }
+  among_ranks.reset();
   world.reset();
   return code;
 }

@@ -1,0 +1,94 @@
+"""Sweeps in which some models are held by several ranks together."""
+
+import json
+import unittest
+
+import h5py
+import numpy
+
+from harness import DEMO, MODELS, SweepTestCase, run
+
+TOGETHER = {"demo-339k": 4, "demo-1642k": 2}
+
+
+class TensorParallelTest(SweepTestCase):
+    def ladder(self, sizes):
+        """The demo ladder, some of its models with a "tensor_parallel"."""
+        return [{"name": m, "path": str(DEMO / "models" / m), **({"tensor_parallel": sizes[m]} if m in sizes else {})}
+                for m in MODELS]
+
+    def scores(self, store):
+        """By model: log-likelihoods of all units, then texts that it wrote."""
+        with h5py.File(store) as file:
+            names = [name.decode() for name in file["models/name"]]
+            units = file["units"]
+            all_scores = file["scores/log_likelihood"][:]
+            scores = {name: [] for name in names}
+            for model, begin, count in zip(units["model_index"], units["class_begin"], units["num_classes"]):
+                scores[names[model]].append(all_scores[begin : begin + count])
+            sizes = dict(zip(names, file["models/tensor_parallel_size"][:].tolist()))
+            return {name: numpy.concatenate(parts) for name, parts in scores.items()}, sizes
+
+    def test_a_sweep_with_models_on_four_and_two_ranks_has_the_values_of_one_rank(self):
+        tasks = [{"name": t, "path": str(DEMO / "tasks" / f"{t}.jsonl"), "limit": 150} for t in ("negation", "recall")]
+        alone = self.spec("alone.json", models=self.ladder({}), tasks=tasks)
+        together = self.spec("together.json", models=self.ladder(TOGETHER), tasks=tasks)
+        self.check(run("run", alone, "-o", self.folder / "alone.h5", "--threads", 1), 0)
+        for name in ("a", "b"):
+            self.check(run("run", together, "-o", self.folder / f"{name}.h5", "--threads", 1, ranks=4), 0)
+        self.assert_same_scores(self.folder / "a.h5", self.folder / "b.h5")
+        expected, sizes = self.scores(self.folder / "alone.h5")
+        self.assertEqual(set(sizes.values()), {1})
+        actual, sizes = self.scores(self.folder / "a.h5")
+        self.assertEqual({name: size for name, size in sizes.items() if size > 1}, TOGETHER)
+        for name in MODELS:
+            self.assertTrue(numpy.isfinite(expected[name]).all())
+            if name in TOGETHER:
+                difference = numpy.abs(actual[name] - expected[name]).max()
+                print(f"{name} on {TOGETHER[name]} ranks: at most {difference:.1e} nats from one rank")
+                self.assertLess(difference, 1e-5)
+            else:
+                numpy.testing.assert_array_equal(actual[name], expected[name])
+
+    def test_what_models_write_is_what_they_write_on_one_rank(self):
+        conditions = [{"name": "cot", "kind": "cot", "generation": {"max_new_tokens": 12, "temperature": 1, "seed": 3}}]
+        tasks = [{"name": "recall", "path": str(DEMO / "tasks/recall.jsonl"), "limit": 70}]
+        model = {"name": "m", "path": str(DEMO / "models/demo-339k")}
+        texts = []
+        for name, size in (("alone", 1), ("together", 4)):
+            spec = self.spec(f"{name}.json", models=[{**model, "tensor_parallel": size}], tasks=tasks, conditions=conditions)
+            store = self.folder / f"{name}.h5"
+            self.check(run("run", spec, "-o", store, "--threads", 1, ranks=size), 0)
+            with h5py.File(store) as file:
+                texts.append(file["text_bytes"][:].tobytes())
+        self.assertEqual(texts[0], texts[1])
+        self.assertGreater(len(texts[0].strip(b"\0")), 70)
+
+    def test_a_size_that_cannot_be_is_refused_before_anything_runs(self):
+        store = self.folder / "store.h5"
+        spec = self.spec("three.json", models=self.ladder({"demo-72k": 3}))
+        self.check(run("run", spec, "-o", store), 2, "/tensor_parallel: expected a power of two, found 3")
+        spec = self.spec("heads.json", models=self.ladder({"demo-72k": 2}))
+        self.check(run("plan", spec), 2, f"heads.json: /models/{MODELS.index('demo-72k')}/tensor_parallel: ", "num_heads is 3, which 2 does not divide")
+        spec = self.spec("ranks.json", models=self.ladder(TOGETHER))
+        self.check(run("run", spec, "-o", store, ranks=2), 2, "demo-339k", "is 4, and there are 2 ranks")
+        self.assertFalse(store.exists())
+
+    def test_a_store_keeps_its_sizes(self):
+        store = self.folder / "store.h5"
+        self.check(run("run", self.spec(models=self.ladder({})[:1]), "-o", store, "--threads", 1), 0)
+        spec = self.spec(models=[{**self.ladder({})[0], "tensor_parallel": 2}])
+        self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 2, "tensor_parallel_size: '1' in", "'2' in")
+
+    def test_plan_shows_the_sizes(self):
+        spec = self.spec(models=self.ladder(TOGETHER))
+        self.check(run("plan", spec), 0, "demo-339k: 4 ranks together")
+        plan = json.loads(run("plan", spec, "--json", "--simulate", "nodes=2,gpus=4,gpu=h100").out)
+        sizes = {unit["model"]: unit["tensor_parallel_size"] for unit in plan["units"]}
+        self.assertEqual({name: size for name, size in sizes.items() if size}, TOGETHER)
+        simulated = {model["model"]: model["tensor_parallel_size"] for model in plan["simulation"]["models"]}
+        self.assertEqual({name: size for name, size in simulated.items() if size > 1}, TOGETHER)
+
+
+if __name__ == "__main__":
+    unittest.main()
