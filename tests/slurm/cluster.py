@@ -252,7 +252,7 @@ class Cluster:
     def run(self, *command, **more):
         """A command's standard output. Slurm's commands now and then die of SIGPIPE, and are then tried again."""
         for _ in range(5):
-            result = subprocess.run([*map(str, command)], env=self.env, capture_output=True, text=True, timeout=300, **more)
+            result = subprocess.run([*map(str, command)], **{"env": self.env} | more, capture_output=True, text=True, timeout=300)
             if result.returncode != -signal.SIGPIPE:
                 break
         if result.returncode != 0:

@@ -1,21 +1,30 @@
-// Deaths at places that a test names, for LD_PRELOAD. A rank dies as by kill -9
-//   CATENARY_DEADLY_UNIT   once it has noted in STORE.running that it begins the unit with this id
+// What goes wrong where a test says so, for LD_PRELOAD. A rank dies, as by kill -9,
+//   CATENARY_DEADLY_UNIT   once it has noted in STORE.running that it begins a range of the unit with this id
 //   CATENARY_DEADLY_START  in MPI_Init, if this file is not there yet; makes it
+// or takes its time:
+//   CATENARY_SLOW_RANGE    milliseconds that it sleeps before each range
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 
 extern "C" ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
   static const auto real = reinterpret_cast<decltype(&pwrite)>(::dlsym(RTLD_NEXT, "pwrite"));
   const ssize_t written = real(descriptor, bytes, size, offset);
+  const std::string_view line(static_cast<const char*>(bytes), size);
+  const bool begins_range = size == 33 && line[0] != ' ';  // src/cli/slurm/running_units.h
+  if (!begins_range) return written;
   const char* id = std::getenv("CATENARY_DEADLY_UNIT");
-  const bool is_line = size == 33;  // src/cli/slurm/running_units.h
-  if (is_line && id != nullptr && std::string_view(static_cast<const char*>(bytes), 32) == id) std::raise(SIGKILL);
+  if (id != nullptr && line.starts_with(id)) std::raise(SIGKILL);
+  if (const char* slow = std::getenv("CATENARY_SLOW_RANGE")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::atoi(slow)));
+  }
   return written;
 }
 
