@@ -5,6 +5,7 @@ that are /dev/null. Needs the packages munge and slurm-wlm; no root, no systemd,
     python3 tests/slurm/cluster.py COMMAND…   one command instead of the shell
 """
 
+import atexit
 import ctypes
 import fcntl
 import os
@@ -153,11 +154,12 @@ class Cluster:
     def __enter__(self):
         remove_leftovers()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: sys.exit(1))  # so that __exit__ is reached
+            signal.signal(number, signal.default_int_handler)  # unittest would take another exception for a failed test
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catenary-slurm-", dir="/tmp"))  # a socket's path is short
         self.folder.chmod(0o755)  # munge asks for it
         self.owner = lock_owner(self.folder)
         self.daemons = {}
+        atexit.register(self.stop)  # unittest does not clean up after an interrupt
         self.env = dict(os.environ, SLURM_CONF=str(self.folder / "slurm.conf"), OMPI_ALLOW_RUN_AS_ROOT="1",
                         OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_btl="self,vader,tcp", OMPI_MCA_pml="ob1",
                         OMPI_MCA_btl_tcp_if_include="lo", OMPI_MCA_oob_tcp_if_include="lo", OMPI_MCA_mpi_yield_when_idle="1",
@@ -176,11 +178,15 @@ class Cluster:
                 self.start_node(node)
             self.wait(lambda: self.nodes_in("idle") == set(NODES), "the nodes do not come up")
         except BaseException:
-            self.__exit__()
+            self.stop()
             raise
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        atexit.unregister(self.stop)
         for daemon in ("slurmctld", *NODES, "munged"):
             if daemon in self.daemons:
                 self.kill(daemon, signal.SIGTERM)
