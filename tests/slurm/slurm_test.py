@@ -409,7 +409,8 @@ class SlurmTest(unittest.TestCase):
         out = self.cluster.run("salloc", "-N3", "--ntasks-per-node=1", "--quiet", CATENARY, "doctor", self.folder, "--json")
         findings = {finding["what"]: finding for finding in json.loads(out[out.index("{"):])["findings"]}
         for what, found in (("Slurm", "its controller answers"), ("partition", "4 nodes of 4 cores, 2 GPUs, 4096 MiB"),
-                            ("srun --mpi=pmix", "srun knows it"), ("MPI", "3 ranks on 1 host"), ("store", "written and read by 3 ranks")):
+                            ("srun --mpi=pmix", "srun knows it"), ("MPI", "3 ranks on 1 host"),
+                            ("all-reduce", "right over 3 ranks"), ("store", "written and read by 3 ranks")):
             self.assertEqual(findings[what]["grade"], "ok", findings[what])
             self.assertIn(found, findings[what]["found"])
         self.assertEqual(list(self.folder.glob(".catenary-doctor*")), [])

@@ -1,11 +1,14 @@
 #include "cli/run/probe.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -13,6 +16,7 @@
 #include "catenary/model/device.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/parallel/mpi_environment.h"
+#include "catenary/parallel/tensor_parallel_group.h"
 #include "catenary/store/reader.h"
 #include "catenary/store/writer.h"
 #include "cli/exit_code.h"
@@ -83,6 +87,23 @@ void try_store(const Communicator& world, const std::filesystem::path& folder) {
   if (world.rank() == 0) std::filesystem::remove(path);
 }
 
+// Of numbers in the memory of the ranks' devices, as ranks that hold one model together do it.
+void try_all_reduce(const Communicator& world, at::Device device) {
+  constexpr std::int64_t kCount = 1 << 20;
+  const auto make = device.is_cuda() ? parallel::make_nccl_group : parallel::make_mpi_group;
+  const auto group = make(world, 0, world.size());
+  parallel::agree(*group, [&] {
+    const at::Tensor x = at::full({kCount}, world.rank() + 1, at::TensorOptions(device).dtype(at::kFloat));
+    group->all_reduce({.data = x.mutable_data_ptr(), .count = kCount}, parallel::Reduction::kSum);
+    const double expected = world.size() * (world.size() + 1) / 2;
+    const auto num_wrong = x.ne(expected).sum().item<std::int64_t>();
+    if (num_wrong > 0) {
+      throw CommError(
+          fmt::format("{} of {} sums over the ranks' devices are wrong on rank {}", num_wrong, kCount, world.rank()));
+    }
+  });
+}
+
 int probe_on_all_ranks(const Communicator& world, const std::filesystem::path& folder) {
   const auto hosts = world.all_gather(host_name());
   const std::size_t num_hosts = std::set<std::string>(hosts.begin(), hosts.end()).size();
@@ -103,22 +124,36 @@ int probe_on_all_ranks(const Communicator& world, const std::filesystem::path& f
        "a driver for this version, or a build for the driver's (CATENARY_CUDA, cmake/setup.sh)");
 
   std::string own;
-  bool has_device = true;
+  std::optional<at::Device> device;
   try {
-    own = model::device_kind(device_of_rank("auto", world));
+    device = device_of_rank("auto", world);
+    own = model::device_kind(*device);
   } catch (const Error& e) {
     own = e.what();
-    has_device = false;
   }
   const auto devices = world.all_gather(own);
-  const bool alike = std::ranges::all_of(devices, [&](const std::string& device) { return device == devices[0]; });
-  tell(world, "devices", alike && has_device,
-       alike ? fmt::format("{}{}", has_device ? "every rank has " : "", own)
+  const bool alike = std::ranges::all_of(devices, [&](const std::string& other) { return other == devices[0]; });
+  tell(world, "devices", alike && device,
+       alike ? fmt::format("{}{}", device ? "every rank has " : "", own)
              : fmt::format("rank 0 has {}, another {}", devices[0],
                            *std::ranges::find_if(devices, [&](const auto& d) { return d != devices[0]; })),
        "ask for one GPU a rank, or use --device cpu");
 
   std::string problem;
+  if (alike && device) {
+    try {
+      try_all_reduce(world, *device);
+    } catch (const std::exception& e) {
+      problem = e.what();
+    }
+    tell(world, "all-reduce", problem.empty(),
+         problem.empty() ? fmt::format("right over {} rank{}, by {}", world.size(), world.size() == 1 ? "" : "s",
+                                       device->is_cuda() ? "NCCL" : "MPI")
+                         : problem,
+         "models on several ranks need it; NCCL_DEBUG=INFO tells more where it is NCCL");
+  }
+
+  problem.clear();
   try {
     try_store(world, folder);
   } catch (const Error& e) {

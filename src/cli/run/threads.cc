@@ -8,9 +8,26 @@
 #include <string>
 
 #include "catenary/base/error.h"
+#include "catenary/base/log.h"
 #include "cli/run/host.h"
 
 namespace catenary::cli {
+
+namespace {
+
+// 0 if nobody says.
+int threads_by_environment() {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  if (text == nullptr || *text == '\0') return 0;
+  char* end = nullptr;
+  const long value = std::strtol(text, &end, 10);
+  if (*end != '\0' || value < 1 || value > 1024) {
+    throw SpecError(fmt::format("OMP_NUM_THREADS: expected a number of threads, found \"{}\"", text));
+  }
+  return static_cast<int>(value);
+}
+
+}  // namespace
 
 int threads_per_rank(int requested, const parallel::Communicator* communicator) {
   cpu_set_t mask;
@@ -22,16 +39,13 @@ int threads_per_rank(int requested, const parallel::Communicator* communicator) 
   for (std::size_t i = 0; i < CPU_SETSIZE; ++i) place += CPU_ISSET(i, &mask) ? '1' : '0';
   const int num_sharing = num_ranks_at(place, communicator);
 
-  if (requested > 0) return requested;
-  if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr && *text != '\0') {
-    char* end = nullptr;
-    const long value = std::strtol(text, &end, 10);
-    if (*end != '\0' || value < 1 || value > 1024) {
-      throw SpecError(fmt::format("OMP_NUM_THREADS: expected a number of threads, found \"{}\"", text));
-    }
-    return static_cast<int>(value);
+  const int num_threads = requested > 0 ? requested : threads_by_environment();
+  if (num_threads == 0) return std::max(1, num_cores / num_sharing);
+  if (num_threads > 1 && num_threads * num_sharing > num_cores) {
+    log::info(fmt::format("more threads than cores: {} rank{} of {} threads on {} core{}", num_sharing,
+                          num_sharing == 1 ? "" : "s", num_threads, num_cores, num_cores == 1 ? "" : "s"));
   }
-  return std::max(1, num_cores / num_sharing);
+  return num_threads;
 }
 
 }  // namespace catenary::cli
