@@ -10,6 +10,7 @@
 #include "catenary/base/printable.h"
 #include "catenary/base/short_number.h"
 #include "catenary/scheduler/simulation.h"
+#include "cli/duration_text.h"
 #include "cli/light/text_table.h"
 #include "cli/light/write_file.h"
 
@@ -19,12 +20,6 @@ namespace {
 using scheduler::Disturbances;
 using scheduler::Simulation;
 using scheduler::Strategy;
-
-std::string duration_text(double seconds) {
-  if (seconds < 120) return fmt::format("{:.3g} s", seconds);
-  if (seconds < 7200) return fmt::format("{:.3g} min", seconds / 60);
-  return fmt::format("{:.3g} h", seconds / 3600);
-}
 
 scheduler::Work make_work(const Workload& workload, const SimulateArgs& args, int num_nodes) {
   const scheduler::DeviceKind* device = scheduler::find_device_kind(args.gpu);
@@ -143,9 +138,10 @@ void print_text(const Json& json, const SimulateArgs& args) {
                     fmt::format("{:.1f} %", 100 * row["utilization"].get<double>()),
                     fmt::format("{:.4g}", row["node_hours"].get<double>())});
   }
-  fmt::print("{}\n{} units in {} ranges, {} decisions of {:.2f} µs\n", text_table(rows, {0, 1, 2, 3, 4, 5}),
+  fmt::print("{}\n{} units in {} ranges, {} decisions of {:.2f} {}\n", text_table(rows, {0, 1, 2, 3, 4, 5}),
              json["num_units"].get<std::int64_t>(), json["num_ranges"].get<std::int64_t>(),
-             json["num_decisions"].get<std::int64_t>(), json["microseconds_per_decision"].get<double>());
+             json["num_decisions"].get<std::int64_t>(), json["microseconds_per_decision"].get<double>(),
+             for_output("µs"));
   if (!json.contains("strategies")) return;
   rows = {{"makespan over its lower bound"}};
   for (const Named& named : kDisturbances) rows[0].push_back(named.name);
