@@ -58,10 +58,8 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   needs.streamed =
       (2 * std::max(layer, vocabulary_part) + (packs ? std::max(largest_linear, vocabulary_part) : 0)) * bytes;
   const std::int64_t kv_bytes = device.is_cpu() ? 4 : bytes;
-  // Twice on the CPU: buffers of many sizes leave holes in the heap (tests/bench/stream_bench.cc shows it).
   needs.per_token = 2 * c.hidden_size * bytes + 2 * c.num_kv_heads * c.head_dim * kv_bytes +
                     (c.sliding_window > 0 ? 8 : 4) * c.rope.dim + 64;
-  if (device.is_cpu()) needs.per_token *= 2;
   needs.per_kept_token = c.num_layers * 2 * c.num_kv_heads * c.head_dim * kv_bytes;
   const std::int64_t tokens = tokens_at_a_time(device);
   needs.per_pass =
