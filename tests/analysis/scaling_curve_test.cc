@@ -71,28 +71,73 @@ TEST(ScalingCurve, one_extreme_point_does_not_end_a_proportions_fit) {
   EXPECT_EQ(select_curve(fits)->curve, Curve::kLogistic);
 }
 
-TEST(ScalingCurve, a_broken_power_laws_parameters_lie_in_their_intervals) {
-  const FittedCurve truth = curve_with(Curve::kBrokenOnce, {0.2, 0.5, 0.3, -0.8, 0.1, std::log(0.4)});
-  std::mt19937_64 random(7);
+/// Exact values of the points with noise of their standard errors.
+std::vector<ScalingPoint> noisy(std::vector<ScalingPoint> points, std::mt19937_64& random) {
   std::normal_distribution<double> normal;
-  constexpr int kStudies = 200;
-  int num_converged = 0;
-  std::vector<int> covered(truth.parameters.size());
-  for (int study = 0; study < kStudies; ++study) {
-    std::vector<ScalingPoint> points = points_of(truth, 24, 0.005);
-    for (ScalingPoint& point : points) point.value += point.standard_error * normal(random);
-    const FittedCurve fit = fit_curve(points, truth.curve, {});
-    if (fit.status != FitStatus::kConverged) continue;
-    ++num_converged;
-    for (std::size_t i = 0; i < covered.size(); ++i) {
-      const double half_width = student_quantile(0.975, fit.degrees_of_freedom) * std::sqrt(fit.covariance[i * 7]);
-      covered[i] += std::abs(fit.parameters[i] - truth.parameters[i]) < half_width;
+  for (ScalingPoint& point : points) point.value += point.standard_error * normal(random);
+  return points;
+}
+
+TEST(ScalingCurve, a_broken_power_laws_parameters_lie_in_their_intervals) {
+  struct Case {
+    FittedCurve truth;
+    int num_points, num_studies;
+    double standard_error;
+  };
+  for (const Case& one :
+       {Case{curve_with(Curve::kBrokenOnce, {0.2, 0.5, 0.3, -0.8, 0.1, std::log(0.4)}), 24, 200, 0.005},
+        Case{curve_with(Curve::kBrokenTwice, {0.2, 0.5, 0.3, -0.8, -0.9, std::log(0.3), 0.7, 0.8, std::log(0.3)}), 40,
+             100, 0.002}}) {
+    std::mt19937_64 random(7);
+    int num_converged = 0;
+    const std::size_t k = one.truth.parameters.size();
+    std::vector<int> covered(k);
+    for (int study = 0; study < one.num_studies; ++study) {
+      const FittedCurve fit =
+          fit_curve(noisy(points_of(one.truth, one.num_points, one.standard_error), random), one.truth.curve, {});
+      if (fit.status != FitStatus::kConverged) continue;
+      ++num_converged;
+      for (std::size_t i = 0; i < k; ++i) {
+        const double error = std::sqrt(fit.covariance[i * (k + 1)]);
+        covered[i] += std::abs(fit.parameters[i] - one.truth.parameters[i]) <
+                      student_quantile(0.975, fit.degrees_of_freedom) * error;
+      }
+    }
+    EXPECT_GE(num_converged, 0.95 * one.num_studies);
+    for (std::size_t i = 0; i < k; ++i) {
+      fmt::print("{}, parameter {}: covered in {:.1f} % of {}\n", to_string(one.truth.curve), i,
+                 100.0 * covered[i] / num_converged, num_converged);
+      EXPECT_GE(covered[i], 0.92 * num_converged);
     }
   }
-  EXPECT_GE(num_converged, 0.95 * kStudies);
-  for (std::size_t i = 0; i < covered.size(); ++i) {
-    fmt::print("parameter {}: covered in {:.1f} % of {}\n", i, 100.0 * covered[i] / num_converged, num_converged);
-    EXPECT_GE(covered[i], 0.92 * num_converged);
+}
+
+TEST(ScalingCurve, a_refit_is_the_fit_of_the_replicate) {
+  std::mt19937_64 random(12);
+  for (const auto& truth :
+       {curve_with(Curve::kConstant, {0.4}), curve_with(Curve::kLine, {0.5, 0.1}, kFraction),
+        curve_with(Curve::kQuadratic, {0.5, 0.1, 0.05}), curve_with(Curve::kPowerLaw, {0.8, -0.1, 0.25}, kFraction),
+        curve_with(Curve::kPowerLaw, {1.7, 0.8, 0.35}), curve_with(Curve::kLogistic, {0.3, 1.2, -1, 2}),
+        curve_with(Curve::kLogistic, {0.3, 0.8}, kFraction),
+        curve_with(Curve::kBrokenOnce, {0.2, 0.5, 0.3, -0.8, 0.1, std::log(0.4)})}) {
+    const auto exact = points_of(truth, 12, 0.01);
+    const FittedCurve fit = fit_curve(exact, truth.curve, truth.model);
+    ASSERT_EQ(fit.status, FitStatus::kConverged) << to_string(truth.curve);
+    int num_equal = 0;
+    for (int replicate = 0; replicate < 20; ++replicate) {
+      std::vector<double> values;
+      const auto points = noisy(exact, random);
+      for (const ScalingPoint& point : points) values.push_back(point.value);
+      const std::vector<double> refit = refit_curve(fit, exact, values);
+      const FittedCurve expected = fit_curve(points, truth.curve, truth.model);
+      // In standard errors: a refit ends where a step is shorter than a hundredth of one.
+      const std::size_t k = fit.parameters.size();
+      bool is_equal = expected.status == FitStatus::kConverged;
+      for (std::size_t i = 0; is_equal && i < k; ++i)
+        is_equal = std::abs(refit[i] - expected.parameters[i]) < 0.02 * std::sqrt(expected.covariance[i * (k + 1)]);
+      num_equal += is_equal;
+    }
+    EXPECT_GE(num_equal, 19) << to_string(truth.curve);
   }
 }
 

@@ -1,12 +1,17 @@
-// fit_bench [TABLE.csv]: 1,000 curves with 1,000 bootstrap replicates each, refits by curve, and how fast a table is
-// read. tests/bench/fit_bench.py times the same refits by scipy.optimize.curve_fit.
+// fit_bench REFITS.jsonl [TABLE.csv]: refits by curve, 1,000 curves with 1,000 bootstrap replicates each, and how fast
+// a table is read. Refits are timed in processor time, the best of ten rounds, and written to REFITS.jsonl: from there
+// tests/bench/fit_bench.py times the very same by scipy.optimize.curve_fit.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <exception>
+#include <fstream>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 #include "catenary/analysis/ladder.h"
@@ -56,13 +61,16 @@ void time_reports() {
   for (int i = 0; i < 1000; ++i) ladders.push_back(make_ladder(random, i, i % 2 == 0 ? "accuracy" : "loss"));
   for (const int num_threads : {1, 2}) {
     const auto start = Clock::now();
+    const std::clock_t processor_start = std::clock();
     const auto reports = make_reports(ladders, {.num_replicates = kReplicates, .num_threads = num_threads});
-    fmt::print("1000 curves x {} replicates, {} items x {} sizes, {} threads: {:.2f} s\n", kReplicates, kItems, kScales,
-               num_threads, seconds_since(start));
+    fmt::print("1000 curves x {} replicates, {} items x {} sizes, {} threads: {:.2f} s, {:.2f} s of processor time\n",
+               kReplicates, kItems, kScales, num_threads, seconds_since(start),
+               static_cast<double>(std::clock() - processor_start) / CLOCKS_PER_SEC);
   }
 }
 
-void time_refits() {
+void time_refits(const char* path) {
+  std::ofstream file(path);
   std::mt19937_64 random(1);
   for (const char* metric : {"accuracy", "loss"}) {
     const Ladder ladder = make_ladder(random, 1, metric);
@@ -72,16 +80,27 @@ void time_refits() {
       const FittedCurve fit = fit_curve(points, curve, {.is_proportion = ladder.metric.is_proportion});
       if (fit.status != FitStatus::kConverged) continue;
       double best = 1e300;
-      std::size_t num_failed = 0;
-      for (int run = 0; run < 5; ++run) {
-        const auto start = Clock::now();
-        const auto refits = refit_curve(fit, points, means);
-        best = std::min(best, seconds_since(start));
-        num_failed = 0;
-        for (std::size_t i = 0; i < refits.size(); i += fit.parameters.size()) num_failed += std::isnan(refits[i]);
+      std::vector<double> refits;
+      for (int round = 0; round < 10; ++round) {
+        const std::clock_t start = std::clock();
+        refits = refit_curve(fit, points, means);
+        best = std::min(best, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
       }
+      std::size_t num_failed = 0;
+      for (std::size_t i = 0; i < refits.size(); i += fit.parameters.size()) num_failed += std::isnan(refits[i]);
       fmt::print("{:<9}{:<10}{:>8.2f} us a refit, {} of {} without a minimum\n", metric, to_string(curve),
                  1e6 * best / kReplicates, num_failed, kReplicates);
+      std::vector<double> u, errors;
+      for (const ScalingPoint& point : points) {
+        u.push_back(std::log10(point.scale) - fit.center);
+        errors.push_back(point.standard_error);
+      }
+      file << fmt::format(
+          "{{\"metric\": \"{}\", \"curve\": \"{}\", \"microseconds\": {}, \"start\": [{}], \"u\": [{}], \"errors\": "
+          "[{}], "
+          "\"values\": [{}]}}\n",
+          metric, to_string(curve), 1e6 * best / kReplicates, fmt::join(fit.parameters, ", "), fmt::join(u, ", "),
+          fmt::join(errors, ", "), fmt::join(means, ", "));
     }
   }
 }
@@ -98,9 +117,10 @@ void time_table(const char* path) {
 
 int main(int argc, char** argv) {
   try {
-    time_refits();
+    if (argc < 2) throw std::invalid_argument("usage: fit_bench REFITS.jsonl [TABLE.csv]");
+    time_refits(argv[1]);
     time_reports();
-    if (argc > 1) time_table(argv[1]);
+    if (argc > 2) time_table(argv[2]);
   } catch (const std::exception& e) {
     fmt::print(stderr, "{}\n", e.what());
     return 1;

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The refits of fit_bench.cc by scipy.optimize.curve_fit, each from the fit to the whole sample.
+"""The refits that fit_bench has written, by scipy.optimize.curve_fit from the same starts: both in processor time.
 
-    OMP_NUM_THREADS=1 python3 fit_bench.py            needs numpy and scipy
-    python3 fit_bench.py --table FILE.csv ROWS        writes a long table to read
+    OMP_NUM_THREADS=1 python3 fit_bench.py REFITS.jsonl    needs numpy and scipy
+    python3 fit_bench.py --table FILE.csv ROWS          writes a long table to read
 """
+import json
 import sys
 import time
 
@@ -22,32 +23,44 @@ def write_table(path, num_rows):
             file.write("".join(f"{head}{i},{x:.5f},{int(x < 1.5)},{-x:.5f}\n" for i, x in enumerate(loss)))
 
 
-def time_refits():
+def line(u, a, b):
+    return a + b * u
+
+
+def quadratic(u, a, b, c):
+    return a + b * u + c * u * u
+
+
+def power_law(u, a, b, c):
+    return a + b * 10 ** (-c * u)
+
+
+def logistic(u, h, k, low=0.0, high=1.0):
+    return low + (high - low) / (1 + np.exp(-(h + k * u)))
+
+
+def time_refits(path, num_refits=200):
     from scipy.optimize import curve_fit
 
-    u = np.linspace(-1.5, 1.5, 6)
-    curves = {
-        "line": (lambda u, a, b: a + b * u, (2.0, -0.3)),
-        "quadratic": (lambda u, a, b, c: a + b * u + c * u * u, (1.8, -0.2, 0.05)),
-        "power_law": (lambda u, a, b, c: a + b * 10 ** (-c * u), (1.6, 0.1, 0.4)),
-        "logistic": (lambda u, h, k: 1 / (1 + np.exp(-(h + k * u))), (0.6, 0.5)),
-        "logistic_4": (lambda u, h, k, lo, hi: lo + (hi - lo) / (1 + np.exp(-(h + k * u))), (0.2, -1.5, 1.6, 2.0)),
-    }
-    rng = np.random.default_rng(1)
-    for name, (curve, truth) in curves.items():
-        truth_values = curve(u, *truth)
-        samples = truth_values + rng.normal(0, 0.02, (200, 6))
-        start = time.perf_counter()
-        failed = 0
-        for sample in samples:
-            try:
-                curve_fit(curve, u, sample, p0=truth, sigma=np.full(6, 0.02), absolute_sigma=True)
-            except RuntimeError:
-                failed += 1
-        print(f"{name:<12}{1e6 * (time.perf_counter() - start) / len(samples):8.1f} us a fit, {failed} failed")
+    print("refit by               catenary     scipy, microseconds")
+    for text in open(path):
+        case = json.loads(text)
+        u, errors = np.array(case["u"]), np.array(case["errors"])
+        values = np.array(case["values"]).reshape(-1, len(u))[:num_refits]
+        best, failed = float("inf"), 0
+        for _ in range(3):
+            start, failed = time.process_time(), 0
+            for sample in values:
+                try:
+                    curve_fit(globals()[case["curve"]], u, sample, p0=case["start"], sigma=errors, absolute_sigma=True)
+                except RuntimeError:
+                    failed += 1
+            best = min(best, 1e6 * (time.process_time() - start) / len(values))
+        print(f"{case['metric']:<10}{case['curve']:<12}{case['microseconds']:9.2f}{best:10.1f}"
+              f"   {best / case['microseconds']:5.0f} x, {failed} of {len(values)} failed in scipy")
 
 
-if len(sys.argv) == 4 and sys.argv[1] == "--table":
+if sys.argv[1] == "--table":
     write_table(sys.argv[2], int(sys.argv[3]))
 else:
-    time_refits()
+    time_refits(sys.argv[1])
