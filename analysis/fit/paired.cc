@@ -3,8 +3,8 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
-#include <random>
 
 #include "catenary/base/check.h"
 
@@ -16,20 +16,28 @@ using ValuesByItem = Eigen::Map<const Eigen::MatrixXd>;  // [num_items, num_mode
 /// Indices below `num_items`, uniformly; two from each random number. Bias below num_items / 2^32.
 class Draws {
  public:
-  Draws(std::uint64_t seed, std::size_t num_items) : random_(seed), num_items_(num_items) {}
+  Draws(std::uint64_t seed, std::size_t num_items) : state_(seed), num_items_(num_items) {}
 
   /// Writes how often each item is drawn.
   void draw(double* counts) {
     std::fill_n(counts, num_items_, 0.0);
     for (std::size_t i = 0; i < num_items_; i += 2) {
-      const std::uint64_t bits = random_();
+      const std::uint64_t bits = next();
       ++counts[((bits >> 32) * num_items_) >> 32];
       if (i + 1 < num_items_) ++counts[((bits & 0xffffffff) * num_items_) >> 32];
     }
   }
 
  private:
-  std::mt19937_64 random_;
+  /// SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014): std::mt19937_64 took a quarter of a report's time.
+  std::uint64_t next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+
+  std::uint64_t state_;
   std::uint64_t num_items_;
 };
 
