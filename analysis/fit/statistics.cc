@@ -38,6 +38,12 @@ double student_quantile(double probability, double degrees_of_freedom) {
   }
 }
 
+double scatter_degrees_of_freedom(double scatter, double degrees_of_freedom) {
+  const double excess = scatter * scatter - 1;
+  return excess > 0 ? degrees_of_freedom * std::pow(scatter, 4) / (excess * excess)
+                    : std::numeric_limits<double>::infinity();
+}
+
 double proportion_standard_error(std::int64_t correct, std::int64_t n) {
   if (n < 1 || correct < 0 || correct > n)
     throw DataError(

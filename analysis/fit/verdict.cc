@@ -131,10 +131,8 @@ Estimate difference(const Measured& points, std::size_t from, std::size_t to) {
   return with_interval(points[to].value - points[from].value, std::sqrt(std::max(0.0, variance)), kNormal975);
 }
 
-/// Degrees of freedom of an error whose square is 1 (known) + scatter^2 - 1 (estimated with `degrees_of_freedom`).
 double satterthwaite(const Polynomial& fit) {
-  const double s2 = fit.scatter * fit.scatter;
-  return s2 > 1 ? fit.degrees_of_freedom * s2 * s2 / ((s2 - 1) * (s2 - 1)) : kInfinity;
+  return scatter_degrees_of_freedom(fit.scatter, fit.degrees_of_freedom);
 }
 
 /// Slope per decade of the line through the points, its error times the scatter of `background`.

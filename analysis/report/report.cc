@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <ranges>
 #include <thread>
 
 #include "catenary/analysis/paired.h"
@@ -18,10 +19,8 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-/// Satterthwaite's degrees of freedom of an error whose square is 1 (known) + S^2 - 1 (estimated).
 double interval_degrees_of_freedom(const FittedCurve& fit) {
-  const double s2 = fit.scatter * fit.scatter;
-  return s2 > 1 ? fit.degrees_of_freedom * s2 * s2 / ((s2 - 1) * (s2 - 1)) : kInfinity;
+  return scatter_degrees_of_freedom(fit.scatter, fit.degrees_of_freedom);
 }
 
 double stretch_of(const FittedCurve& fit) {
@@ -133,18 +132,42 @@ Estimate extremal_point(const Ladder& ladder, const std::vector<double>& means, 
   return to_scale(percentile_interval(seen, turns));
 }
 
+/// What one curve predicts, and how much it counts.
+struct Prediction {
+  double weight, value, error, degrees_of_freedom;
+
+  double limit(double probability) const { return value + student_quantile(probability, degrees_of_freedom) * error; }
+};
+
+/// The x below which the predictions together see the share `probability`.
+double averaged_limit(const std::vector<Prediction>& predictions, double probability) {
+  double low = kInfinity, high = -kInfinity;
+  for (const Prediction& one : predictions) {
+    low = std::min(low, one.limit(probability));
+    high = std::max(high, one.limit(probability));
+  }
+  for (double x = 0.5 * (low + high); x > low && x < high; x = 0.5 * (low + high)) {
+    double share = 0;
+    for (const Prediction& one : predictions)
+      share += one.weight * student_upper_tail((one.value - x) / one.error, one.degrees_of_freedom);
+    (share < probability ? low : high) = x;
+  }
+  return low;
+}
+
 Forecast forecast(const std::vector<FittedCurve>& curves, double scale) {
   Forecast result{scale, {kNan, kNan, -kInfinity, kInfinity}, "", kNan};
-  double value = 0, error = 0, degrees_of_freedom = kInfinity;
-  for (const FittedCurve& curve : curves)
-    if (curve.akaike_weight > 0) value += curve.akaike_weight * predict(curve, scale).value;
+  std::vector<Prediction> predictions;
   for (const FittedCurve& curve : curves) {
     if (!(curve.akaike_weight > 0)) continue;
     const Estimate one = predict(curve, scale);
-    error += curve.akaike_weight * std::hypot(one.standard_error, one.value - value);
-    degrees_of_freedom = std::min(degrees_of_freedom, interval_degrees_of_freedom(curve));
+    predictions.push_back({curve.akaike_weight, one.value, one.standard_error, interval_degrees_of_freedom(curve)});
   }
-  if (select_curve(curves) != nullptr) result.predicted = normal_estimate(value, error, degrees_of_freedom);
+  if (predictions.empty()) return result;
+  double value = 0, error = 0;
+  for (const Prediction& one : predictions) value += one.weight * one.value;
+  for (const Prediction& one : predictions) error += one.weight * std::hypot(one.error, one.value - value);
+  result.predicted = {value, error, averaged_limit(predictions, 0.025), averaged_limit(predictions, 0.975)};
   return result;
 }
 
@@ -165,25 +188,64 @@ std::vector<Forecast> predict_held_out(const Ladder& ladder, const ValueModel& m
   return result;
 }
 
+/// A number whose error has to shrink until a test is passed in 80 % of studies.
+struct Need {
+  const Polynomial* fit;
+  double error;           // of the number, with the models' scatter
+  double effect;          // the test's margin or the change to be shown
+  double level, power_z;  // normal quantile of the power
+
+  /// With this many sizes. A scatter of 1 is seen as 1.12 in the mean of studies with few degrees of freedom.
+  double allowed_error(int num_scales) const {
+    const int degrees_of_freedom = num_scales - static_cast<int>(fit->coefficients.size());
+    return effect / (1.12 * student_quantile(1 - level, degrees_of_freedom) + power_z);
+  }
+  /// How the number's variance depends on the number of equally spaced sizes over a given range.
+  double variance_with(double k) const {
+    const double line = (k - 1) / (k * (k + 1));
+    return fit->degree == Degree::kLine ? line : line * (k - 1) * (k - 1) / (k * k - 4);
+  }
+};
+
 std::optional<Power> power_of(const Ladder& ladder, const Judgement& judgement) {
   if (judgement.verdict != Verdict::kInconclusive || judgement.num_scales < 3) return std::nullopt;
   const Polynomial& line = judgement.polynomials[1];
-  const Estimate total = change(line, ladder.points.front().point.scale, ladder.points.back().point.scale);
-  const bool is_change = std::abs(total.value) > kMargins.flat_margin;
-  // For power 80 %: z(0.975) + z(0.8) for a change of that size, z(0.95) + z(0.9) for flatness about zero.
-  const double needed = is_change ? std::abs(total.value) / (1.960 + 0.842) : kMargins.flat_margin / (1.645 + 1.282);
-  const double items_error = total.standard_error / line.scatter;
-  const double scatter2 = total.standard_error * total.standard_error - items_error * items_error;
+  const Polynomial& parabola = judgement.polynomials[2];
+  const double first = ladder.points.front().point.scale, last = ladder.points.back().point.scale;
+  const Estimate total = change(line, first, last);
+  std::vector<Need> needs;
+  if (std::abs(total.value) > kMargins.flat_margin) {
+    needs = {{&line, total.standard_error, std::abs(total.value), 0.025, 0.842}};
+  } else {
+    // Both tests of flatness in 80 %, each in 89 %, both of its sides in 95 %.
+    const double half_range = 0.5 * std::log10(last / first);
+    const double bend_error = std::sqrt(parabola.covariance[8]) * half_range * half_range;
+    needs = {{&line, total.standard_error, kMargins.flat_margin, 0.05, 1.62},
+             {&parabola, bend_error, kMargins.flat_margin, 0.05, 1.62}};
+  }
+  const int num_scales = judgement.num_scales;
+  const auto are_met = [&](int more_scales) {
+    return std::ranges::all_of(needs, [&](const Need& need) {
+      const double ratio = need.variance_with(num_scales + more_scales) / need.variance_with(num_scales);
+      return need.error * std::sqrt(ratio) <= need.allowed_error(num_scales + more_scales);
+    });
+  };
+  if (are_met(0)) return std::nullopt;  // something else is in the way
+
+  const auto candidates = std::views::iota(1, kMostMoreScales + 1);
+  const auto enough = std::ranges::partition_point(candidates, [&](int more) { return !are_met(more); });
+  Power power{std::nullopt, 1 + static_cast<int>(enough - candidates.begin())};
+  double factor = 1;
+  for (const Need& need : needs) {
+    const double of_items = need.error * need.error / (need.fit->scatter * need.fit->scatter);
+    const double allowed = need.allowed_error(num_scales);
+    const double left = allowed * allowed - (need.error * need.error - of_items);
+    factor = left > 0 ? std::max(factor, of_items / left) : kInfinity;
+  }
   std::int64_t num_items = 0;
   for (const LadderPoint& point : ladder.points) num_items = std::max(num_items, point.point.n);
-  Power power{std::nullopt, 0};
-  const double left = needed * needed - scatter2;
-  const double factor = items_error * items_error / left;
-  if (left > 0 && num_items > 0 && factor < 1e6)
-    power.more_items =
-        std::max<std::int64_t>(0, static_cast<std::int64_t>(std::ceil(static_cast<double>(num_items) * (factor - 1))));
-  const double ratio = total.standard_error / needed;
-  power.more_scales = std::max(1, static_cast<int>(std::ceil(judgement.num_scales * std::min(1e6, ratio * ratio - 1))));
+  if (num_items > 0 && factor < 1e6)
+    power.more_items = static_cast<std::int64_t>(std::ceil(static_cast<double>(num_items) * (factor - 1)));
   return power;
 }
 
@@ -322,11 +384,10 @@ Comparison compare(const Ladder& a, const Ladder& b, bool match_scales, const Re
   for (ScalingPoint& point : equal) point.standard_error = std::sqrt(mean_square);
   const Polynomial line = fit_polynomial(equal, Degree::kLine, difference.covariance);
   if (line.status != LeastSquaresStatus::kSolved || line.degrees_of_freedom == 0) return result;
-  const double middle = std::pow(10.0, line.center);
-  result.slope = change(line, middle, 10 * middle);
-  if (result.slope->standard_error > 0)
-    result.p_slope =
-        2 * student_upper_tail(std::abs(result.slope->value) / result.slope->standard_error, line.degrees_of_freedom);
+  const double error = std::sqrt(line.covariance[3]), slope = line.coefficients[1];
+  const double degrees_of_freedom = scatter_degrees_of_freedom(line.scatter, line.degrees_of_freedom);
+  result.slope = normal_estimate(slope, error, degrees_of_freedom);
+  if (error > 0) result.p_slope = 2 * student_upper_tail(std::abs(slope) / error, degrees_of_freedom);
   return result;
 }
 

@@ -84,19 +84,84 @@ TEST(ReportSimulation, parameters_and_forecasts_of_a_logistic_lie_in_their_inter
   std::mt19937_64 random(6);
   std::vector<Ladder> ladders;
   for (int i = 0; i < kNumStudies; ++i) ladders.push_back(simulate(random, 8, 500, truth));
-  int num_selected = 0, h = 0, k = 0, forecasts = 0;
-  for (const CurveReport& report : make_reports(std::move(ladders), {.forecast_scales = {1e12}})) {
+  int num_selected = 0, h = 0, k = 0, forecasts = 0, held_out = 0;
+  for (const CurveReport& report : make_reports(std::move(ladders), {.num_held_out = 2, .forecast_scales = {1e12}})) {
     forecasts += covers(report.forecasts.at(0).predicted, truth(4.0 / 3));
+    held_out += covers(report.held_out.at(1).predicted, truth(1));
     if (report.selected != Curve::kLogistic) continue;
     ++num_selected;
     h += covers(report.parameters[0], -0.5);
     k += covers(report.parameters[1], 0.7);
   }
-  fmt::print("logistic selected in {:.1f} %; h covered in {:.1f} %, k in {:.1f} %; forecasts in {:.1f} %\n",
-             100.0 * num_selected / kNumStudies, 100.0 * h / num_selected, 100.0 * k / num_selected,
-             100.0 * forecasts / kNumStudies);
+  fmt::print(
+      "logistic selected in {:.1f} %; h covered in {:.1f} %, k in {:.1f} %; forecasts in {:.1f} %, two held out in "
+      "{:.1f} "
+      "%\n",
+      100.0 * num_selected / kNumStudies, 100.0 * h / num_selected, 100.0 * k / num_selected,
+      100.0 * forecasts / kNumStudies, 100.0 * held_out / kNumStudies);
   EXPECT_GE(h, 0.91 * num_selected);
   EXPECT_GE(k, 0.91 * num_selected);
+  EXPECT_GE(forecasts, 0.91 * kNumStudies);
+  EXPECT_GE(held_out, 0.91 * kNumStudies);
+}
+
+/// `count` models of the ladder as one of its own, half a decade apart.
+Ladder part_of(const Ladder& all, int first, int count, const char* condition) {
+  Ladder part = all;
+  part.condition = condition;
+  part.points.assign(all.points.begin() + first, all.points.begin() + first + count);
+  for (int i = 0; i < count; ++i) part.points[i].point.scale = std::pow(10.0, 8 + 0.5 * i);
+  const std::size_t n = all.items.size();
+  part.values.assign(all.values.begin() + first * n, all.values.begin() + (first + count) * n);
+  std::vector<double> errors;
+  for (const LadderPoint& point : part.points) errors.push_back(point.point.standard_error);
+  part.covariance = covariance_of_means(part.values, errors);
+  return part;
+}
+
+TEST(ReportSimulation, differences_between_conditions_lie_in_their_intervals) {
+  // Models 0 to 5 under one condition, 0.40 to 0.65, then the same under another, 0.50 to 0.60.
+  const auto truth = [](double x) { return x < 0.5 ? 0.4 + 0.05 * (11 * x) : 0.5 + 0.02 * (11 * x - 6); };
+  std::mt19937_64 random(8);
+  int mean = 0, slope = 0, smallest = 0;
+  for (int i = 0; i < kNumStudies; ++i) {
+    const Ladder all = simulate(random, 12, 300, truth);
+    const Comparison comparison = compare(part_of(all, 0, 6, "a"), part_of(all, 6, 6, "b"), false, {});
+    mean += covers(*comparison.mean, -0.025);
+    slope += covers(*comparison.slope, 0.06);
+    smallest += covers(comparison.at_each_scale[0], -0.1);
+  }
+  fmt::print("differences covered in {:.1f} %, their mean in {:.1f} %, their slope in {:.1f} % of {}\n",
+             100.0 * smallest / kNumStudies, 100.0 * mean / kNumStudies, 100.0 * slope / kNumStudies, kNumStudies);
+  EXPECT_GE(smallest, 0.91 * kNumStudies);
+  EXPECT_GE(mean, 0.91 * kNumStudies);
+  EXPECT_GE(slope, 0.91 * kNumStudies);
+}
+
+TEST(ReportSimulation, what_power_asks_for_settles_an_inconclusive_study) {
+  std::mt19937_64 random(9);
+  const auto truth = [](double x) { return 0.45 + 0.1 * x; };
+  int num_asked = 0, settled_by_items = 0, settled_by_scales = 0;
+  for (int i = 0; i < kNumStudies; ++i) {
+    const Ladder small = simulate(random, 6, 100, truth);
+    const CurveReport report = make_reports({small}, {.num_replicates = 100}).at(0);
+    if (!report.power || !report.power->more_items || *report.power->more_items > 5000) continue;
+    ++num_asked;
+    // The study again, where what was seen is true.
+    const Polynomial line = report.judgement.polynomials[1];
+    const double from = predict(line, 1e8).value, to = predict(line, 1e11).value;
+    const bool is_flat = std::abs(to - from) <= kMargins.flat_margin;
+    const auto seen = [&](double x) { return is_flat ? 0.5 * (from + to) : from + (to - from) * x; };
+    const auto is_settled = [&](int num_scales, int num_items) {
+      return judge(simulate(random, num_scales, num_items, seen)).verdict != Verdict::kInconclusive;
+    };
+    settled_by_items += is_settled(6, 100 + static_cast<int>(*report.power->more_items));
+    settled_by_scales += is_settled(6 + report.power->more_scales, 100);
+  }
+  fmt::print("settled by more items in {:.1f} %, by more sizes in {:.1f} % of {}\n",
+             100.0 * settled_by_items / num_asked, 100.0 * settled_by_scales / num_asked, num_asked);
+  EXPECT_GE(settled_by_items, 0.7 * num_asked);
+  EXPECT_GE(settled_by_scales, 0.7 * num_asked);
 }
 
 TEST(Report, the_items_that_power_asks_for_settle_it) {

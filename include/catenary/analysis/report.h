@@ -21,10 +21,12 @@ struct ReportOptions {
   int num_threads = 0;                  // 0: the machine's
 };
 
-/// The curves' value at a scale: the mean over curves by Akaike weight, with the weights' uncertainty (K. P. Burnham,
-/// D. R. Anderson, Model Selection and Multimodel Inference, section 4.3):
-///   y = sum w_i y_i,   standard error = sum w_i sqrt(se_i^2 + (y_i - y)^2),   95 % by Student's t
-/// The interval is that of the curve; a new model scatters about it.
+/// The curves' value at a scale: the mean over curves by Akaike weight w_i, with
+///   standard error = sum w_i sqrt(se_i^2 + (y_i - y)^2)
+/// (K. P. Burnham, D. R. Anderson, Model Selection and Multimodel Inference, section 4.3), and an interval with 2.5 %
+/// of the averaged tails on either side: the low x solves sum w_i P(T_i < (x - y_i) / se_i) = 0.025, T_i Student's with
+/// the curve's degrees of freedom (D. Turek, D. Fletcher, Comput. Stat. Data Anal. 56 (2012) 2809). It is the interval
+/// of the curve; a new model scatters about it.
 struct Forecast {
   double scale;
   Estimate predicted;
@@ -32,14 +34,14 @@ struct Forecast {
   double observed;    // NaN for a forecast
 };
 
-/// What would settle an inconclusive verdict in 80 % of studies, if the line's change is what was seen: enough to show
-/// it where it exceeds the margin of flatness (two-sided, 5 %), else to show that it lies within (two one-sided tests,
-/// 5
-/// %). Items shrink the items' error alone; sizes, spread over the same range, shrink the scatter between models too.
+/// What would settle an inconclusive verdict in 80 % of studies, if what was seen is true: enough to show the line's
+/// change where it exceeds the margin of flatness, else to show that change and bend lie within. Items shrink the
+/// items' error alone; sizes, spread over the same range, shrink the scatter between models too.
 struct Power {
   std::optional<std::int64_t> more_items;  // none: no number of items would do
-  int more_scales;
+  int more_scales;                         // kMostMoreScales + 1: that many would not do
 };
+inline constexpr int kMostMoreScales = 100;
 
 /// All that is said of one ladder.
 struct CurveReport {

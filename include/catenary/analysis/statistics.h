@@ -22,6 +22,10 @@ double student_quantile(double probability, double degrees_of_freedom);
 /// P(T > t) of the same distribution; 1/2 or less for t ≥ 0.
 double student_upper_tail(double t, double degrees_of_freedom);
 
+/// Of an error whose square is 1, known, plus scatter^2 - 1, estimated with `degrees_of_freedom`; infinite for a
+/// scatter of 1. F. E. Satterthwaite, Biometrics Bull. 2 (1946) 110.
+double scatter_degrees_of_freedom(double scatter, double degrees_of_freedom);
+
 /// Standard error of a proportion (accuracy), never 0:
 ///   p~ = (correct + 2) / (n + 4),   se = sqrt(p~ (1 - p~) / (n + 4))
 /// The textbook sqrt(p (1 - p) / n) is 0 where all or no items are correct, which would give such a point infinite

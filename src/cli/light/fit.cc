@@ -170,8 +170,8 @@ std::vector<std::string> table_row(const CurveReport& report) {
 }
 
 std::string power_text(const analysis::Power& power) {
-  const std::string scales = power.more_scales > 100
-                                 ? "more than 100 more sizes"
+  const std::string scales = power.more_scales > analysis::kMostMoreScales
+                                 ? fmt::format("more than {} more sizes", analysis::kMostMoreScales)
                                  : fmt::format("{} more size{}", power.more_scales, power.more_scales == 1 ? "" : "s");
   if (!power.more_items)
     return fmt::format("; {} of the same range would likely settle it, more items alone not", scales);
