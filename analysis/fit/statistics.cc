@@ -64,6 +64,43 @@ double mean_standard_error(std::span<const double> values) {
   return std::sqrt(sum_squares / (n * (n - 1)));
 }
 
+double chi_square_upper_tail(double x, double degrees_of_freedom) {
+  return Eigen::numext::igammac(0.5 * degrees_of_freedom, 0.5 * x);
+}
+
+RandomEffects combine_groups(std::span<const Estimate> estimates) {
+  check(estimates.size() >= 2, "two groups or more");
+  // Weighted mean; `spread` is the weighted sum of squares about it.
+  struct Mean {
+    double value = 0, sum = 0, sum_squares = 0, spread = 0;
+  };
+  const auto mean_with = [&](double variance_between) {
+    Mean mean;
+    const auto weight = [&](const Estimate& one) {
+      return 1 / (one.standard_error * one.standard_error + variance_between);
+    };
+    for (const Estimate& one : estimates) {
+      mean.sum += weight(one);
+      mean.sum_squares += weight(one) * weight(one);
+      mean.value += weight(one) * one.value;
+    }
+    mean.value /= mean.sum;
+    for (const Estimate& one : estimates)
+      mean.spread += weight(one) * (one.value - mean.value) * (one.value - mean.value);
+    return mean;
+  };
+  const double degrees_of_freedom = static_cast<double>(estimates.size()) - 1;
+  const Mean fixed = mean_with(0);
+  const double between =
+      std::max(0.0, (fixed.spread - degrees_of_freedom) / (fixed.sum - fixed.sum_squares / fixed.sum));
+  const Mean random = mean_with(between);
+  const double error = std::sqrt(random.spread / degrees_of_freedom / random.sum);
+  const double half_width = student_quantile(0.975, degrees_of_freedom) * error;
+  return {{random.value, error, random.value - half_width, random.value + half_width},
+          std::sqrt(between),
+          chi_square_upper_tail(fixed.spread, degrees_of_freedom)};
+}
+
 namespace {
 
 /// Positions of the p-values from small to large, and NaN as 1.

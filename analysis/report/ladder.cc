@@ -192,7 +192,8 @@ std::vector<Ladder> pool_families(const std::vector<Ladder>& ladders) {
   std::vector<Ladder> pooled;
   std::map<std::tuple<std::string, std::string, std::string>, std::vector<const Ladder*>> groups;
   for (const Ladder& ladder : ladders)
-    if (ladder.points.size() >= 3) groups[{ladder.metric.name, ladder.task, ladder.condition}].push_back(&ladder);
+    if (ladder.points.size() >= kFewestPooledPoints)
+      groups[{ladder.metric.name, ladder.task, ladder.condition}].push_back(&ladder);
   for (const auto& [key, families] : groups) {
     if (families.size() < 2) continue;
     const int num_columns = static_cast<int>(families.size()) + 2;
@@ -209,7 +210,7 @@ std::vector<Ladder> pool_families(const std::vector<Ladder>& ladders) {
     if (fit.status != LeastSquaresStatus::kSolved) continue;
 
     Ladder result = *families.front();
-    result.family = "pooled";
+    result.family = kPooled;
     result.points.clear();
     result.values.clear();
     result.missing.clear();

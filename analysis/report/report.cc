@@ -308,6 +308,19 @@ CurveReport make_report(Ladder ladder, const ReportOptions& options) {
   return report;
 }
 
+/// The slopes of the families that a ladder pools, each from its own report.
+std::optional<RandomEffects> combine_families(const Ladder& pooled, const std::vector<CurveReport>& reports) {
+  std::vector<Estimate> slopes;
+  for (const CurveReport& report : reports) {
+    const Ladder& one = report.ladder;
+    const bool is_pooled = one.family != kPooled && one.points.size() >= kFewestPooledPoints &&
+                           one.metric.name == pooled.metric.name && one.task == pooled.task &&
+                           one.condition == pooled.condition;
+    if (is_pooled && report.judgement.slope_per_decade) slopes.push_back(*report.judgement.slope_per_decade);
+  }
+  return slopes.size() < 2 ? std::nullopt : std::optional(combine_groups(slopes));
+}
+
 /// Calls task(0 … count - 1) on several threads; the first exception is thrown again.
 template <class Task>
 void for_each_on_threads(std::size_t count, int num_threads, const Task& task) {
@@ -340,6 +353,8 @@ std::vector<CurveReport> make_reports(std::vector<Ladder> ladders, const ReportO
   std::vector<CurveReport> reports(ladders.size());
   for_each_on_threads(ladders.size(), options.num_threads,
                       [&](std::size_t i) { reports[i] = make_report(std::move(ladders[i]), options); });
+  for (CurveReport& report : reports)
+    if (report.ladder.family == kPooled) report.families = combine_families(report.ladder, reports);
   std::map<std::string, std::vector<CurveReport*>> by_metric;
   for (CurveReport& report : reports) by_metric[report.ladder.metric.name].push_back(&report);
   for (const auto& [metric, group] : by_metric) {

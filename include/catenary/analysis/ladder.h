@@ -50,10 +50,14 @@ struct Ladder {
 /// models have; a model with fewer than half of the items of the fullest is left out of the ladder first.
 std::vector<Ladder> make_ladders(const Table& table, Scale scale);
 
+inline constexpr std::string_view kPooled = "pooled";
+inline constexpr std::size_t kFewestPooledPoints = 3;
+
 /// One ladder of all families of the same task, condition and metric, each family shifted by its own effect: a joint
 /// fit of a parabola with one intercept a family, weighted by 1 / standard_error^2, gives the effects, and `notes`
-/// tells them. The shape is that which the families share. Families of fewer than three points stay out; nothing is
-/// returned unless two remain.
+/// tells them. The shape is that which these families share; whether others would share it, CurveReport::families says.
+/// Its family is called kPooled. Families of fewer than kFewestPooledPoints stay out; nothing is returned unless two
+/// remain.
 std::vector<Ladder> pool_families(const std::vector<Ladder>& ladders);
 
 /// a - b, point by point, on the same items where both have them: then the error is that of the paired difference.

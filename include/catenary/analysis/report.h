@@ -57,6 +57,8 @@ struct CurveReport {
   std::vector<ShapeFit> shapes;
   std::vector<Forecast> held_out, forecasts;
   std::optional<Power> power;  // of an inconclusive verdict
+  /// Of a pooled ladder: slope per decade of families such as these, of which each has its own.
+  std::optional<RandomEffects> families;
 };
 
 /// Fits, judges and bootstraps every ladder. Intervals of curves are 95 % percentile intervals of a bootstrap over

@@ -37,6 +37,21 @@ double proportion_standard_error(std::int64_t correct, std::int64_t n);
 /// 1))). NaN for fewer than two values; 0 where all are equal, and then no error is known.
 double mean_standard_error(std::span<const double> values);
 
+/// P(X > x) of the chi-square distribution.
+double chi_square_upper_tail(double x, double degrees_of_freedom);
+
+/// Estimates of one quantity in several groups (families of models, say) whose true values scatter about a mean.
+struct RandomEffects {
+  Estimate mean;                 // of groups such as these
+  double standard_deviation;     // of the true values between groups; 0 where their errors explain the differences
+  double heterogeneity_p_value;  // of all groups having the same true value: Cochran's Q
+};
+/// `estimates`: independent, two or more, each with a standard error above 0. With weights 1 / (se_i^2 + tau^2) and
+/// tau by R. DerSimonian, N. Laird, Control. Clin. Trials 7 (1986) 177; the mean's error from the spread about it, with
+/// Student's t and one degree of freedom less than there are groups (G. Knapp, J. Hartung, Statist. Med. 22 (2003)
+/// 2693). Two groups say next to nothing of a third, and the interval shows it.
+RandomEffects combine_groups(std::span<const Estimate> estimates);
+
 /// p-values corrected for there being several, in their order; NaN counts as 1 among them and stays NaN.
 ///   Holm: of the chance of a single false claim among all (S. Holm, Scand. J. Statist. 6 (1979) 65).
 ///   Benjamini–Hochberg: of the share of false ones among the claims (J. R. Statist. Soc. B 57 (1995) 289).

@@ -234,6 +234,10 @@ void print_table(const std::vector<const CurveReport*>& reports) {
       notes.add(turn_text(*report), name);
     else if (judgement.verdict == analysis::Verdict::kInverse && judgement.smallest_to_largest)
       notes.add("inverse: " + trend_text(*report), name);
+    if (report->families)
+      notes.add(fmt::format("slope a decade of such families: {}, standard deviation between them {:.2g}",
+                            interval_text(report->families->mean, 1), report->families->standard_deviation),
+                name);
     for (const std::string& missing : ladder.missing) notes.add("without " + missing, name);
     for (const std::string& note : ladder.notes) notes.add(note, name);
     for (const std::string& problem : judgement.problems) notes.add(problem, name);

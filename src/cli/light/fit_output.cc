@@ -124,6 +124,7 @@ Json to_json(const CurveReport& report) {
                {"held_out", list_of(report.held_out)},
                {"forecasts", list_of(report.forecasts)},
                {"power", Json()},
+               {"families", Json()},
                {"points", list_of(ladder.points)},
                {"missing", ladder.missing},
                {"notes", ladder.notes},
@@ -136,6 +137,10 @@ Json to_json(const CurveReport& report) {
   if (report.power)
     json["power"] = {{"more_items", report.power->more_items ? Json(*report.power->more_items) : Json()},
                      {"more_scales", report.power->more_scales}};
+  if (report.families)
+    json["families"] = {{"slope_per_decade", cli::to_json(report.families->mean)},
+                        {"standard_deviation", report.families->standard_deviation},
+                        {"heterogeneity_p_value", number(report.families->heterogeneity_p_value)}};
   return json;
 }
 
@@ -207,7 +212,7 @@ std::string points_csv(const FitResult& result) {
   std::string csv = "task,condition,family,model,num_parameters,training_flops,metric,value,standard_error,n\n";
   for (const CurveReport& report : result.reports) {
     const analysis::Ladder& ladder = report.ladder;
-    if (ladder.family == "pooled") continue;  // shifted points are nobody's results
+    if (ladder.family == analysis::kPooled) continue;  // shifted points are nobody's results
     for (const LadderPoint& point : ladder.points)
       csv += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", csv_field(ladder.task), csv_field(ladder.condition),
                          csv_field(ladder.family), csv_field(point.model), csv_number(point.num_parameters),
