@@ -119,6 +119,10 @@ Changes find_changes(const Table& before, const Table& after, const RegressionOp
     if (items.size() < std::max(earlier.items.size(), series.items.size()))
       result.problems.push_back(
           fmt::format("{}: compared on the {} items that both have", name_of(series), items.size()));
+    // A store has all items of a unit or none; an item without a value is then one for which the metric is not defined.
+    if (series.task_fingerprint.empty() && items.size() < earlier.items.size())
+      result.lost.push_back(make_lost(
+          series, fmt::format("{} of its {} items", earlier.items.size() - items.size(), earlier.items.size())));
     result.changes.push_back(compare_series(earlier, series, items, options));
   }
   if (result.changes.empty() && result.lost.empty()) {

@@ -185,6 +185,13 @@ class Fit(unittest.TestCase):
         self.assertEqual(gone.returncode, 3, gone.stderr)
         self.assertIn("LOST t all k loss: ", gone.stdout)
         self.assertIn("0 regressions, 2 lost", gone.stdout)
+        lines = old.read_text().splitlines(keepends=True)
+        part = self.folder / "part.csv"
+        part.write_text("".join(lines[:-3]))
+        fewer = run("compare", old, part)
+        self.assertEqual(fewer.returncode, 3, fewer.stderr)
+        self.assertIn("LOST t all k loss: 3 of its 20 items", fewer.stdout)
+        self.assertEqual(run("compare", part, old).returncode, 0)
         self.assertEqual(run("compare", nan, old).returncode, 0)  # what is new cannot be worse
 
     def test_options_are_finite_numbers(self):

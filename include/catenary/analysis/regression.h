@@ -32,7 +32,7 @@ struct Change {
   bool is_regression;  // worse by more than the threshold, and p_holm < level
 };
 
-/// A series that was measured before and is not any more.
+/// A series that was measured before and is not any more, or on fewer items.
 struct LostSeries {
   std::string task, condition, family, model;
   Metric metric;
