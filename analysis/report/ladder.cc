@@ -20,7 +20,9 @@ double scale_of(const Series& series, Scale scale) {
 }
 
 bool is_same_point(const Series& a, const Series& b) {
-  return a.model == b.model && a.training_tokens == b.training_tokens && a.training_flops == b.training_flops;
+  const auto is_same = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
+  return a.model == b.model && is_same(a.training_tokens, b.training_tokens) &&
+         is_same(a.training_flops, b.training_flops);
 }
 
 /// Of fewer items no error is known that deserves the name.

@@ -106,6 +106,14 @@ TEST_F(TableTest, all_mistakes_are_told_with_their_lines) {
   EXPECT_THROW(read_table(folder_.path() / "none.csv"), DataError);
 }
 
+TEST_F(TableTest, a_point_given_twice_is_told_whether_its_training_is_known_or_not) {
+  const Table table = read_table(
+      write("r.csv", "task,model,num_parameters,metric,value,standard_error\nt,a,1e6,acc,.5,.1\nt,a,1e6,acc,.5,.1\n"));
+  const Ladder ladder = make_ladders(table, Scale::kParameters).at(0);
+  EXPECT_EQ(ladder.points.size(), 1u);
+  EXPECT_THAT(ladder.notes, ElementsAre("1 rows repeat a point and are left out"));
+}
+
 TEST_F(TableTest, a_summary_table_may_have_checkpoints_and_repeated_points) {
   const auto path = write("s.csv",
                           "task,family,model,num_parameters,training_tokens,metric,value,standard_error,n\n"

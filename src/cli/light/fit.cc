@@ -225,7 +225,7 @@ void print_table(const std::vector<const CurveReport*>& reports) {
     for (const LadderPoint& point : ladder.points) {
       low = std::min(low, point.point.scale);
       high = std::max(high, point.point.scale);
-      num_items.insert(point.point.n);
+      if (point.point.n > 0) num_items.insert(point.point.n);
     }
     const std::string name = ladder.task + " " + ladder.condition;
     if (judgement.verdict == analysis::Verdict::kInconclusive)
@@ -243,13 +243,14 @@ void print_table(const std::vector<const CurveReport*>& reports) {
     for (const std::string& problem : judgement.problems) notes.add(problem, name);
   }
   fmt::print("{}\n", heading(reports.front()->ladder));
-  if (!num_items.empty()) {
+  if (low <= high) {
     const auto range = [](const std::set<std::int64_t>& counts) {
       return *counts.begin() == *counts.rbegin() ? fmt::format("{}", *counts.begin())
                                                  : fmt::format("{} to {}", *counts.begin(), *counts.rbegin());
     };
-    fmt::print("{} models of {} to {}, {} items a point, {} 1 standard error\n", range(num_models), short_number(low),
-               short_number(high), range(num_items), for_output("±"));
+    const std::string items = num_items.empty() ? "" : range(num_items) + " items a point, ";
+    fmt::print("{} models of {} to {}, {}{} 1 standard error\n", range(num_models), short_number(low),
+               short_number(high), items, for_output("±"));
   }
   fmt::print("\n{}", text_table(rows, {5}));
   notes.print(reports.size());
