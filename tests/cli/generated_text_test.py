@@ -164,6 +164,20 @@ class GeneratedTextTest(SweepTestCase):
         long = self.write("long.jsonl", json.dumps({"prompt": "the finch " * context, "classes": [" bird", " saw"], "answer_index": 0}) + "\n")
         self.check(run("score", model, long, "--condition", json.dumps(condition)), 2, "item 0: ", f"the model's context is {context}")
 
+    def test_a_memory_budget_changes_no_text(self):
+        model, task = DEMO / "models" / "demo-1685k", DEMO / "tasks" / "negation.jsonl"
+        condition = json.dumps({**REASON, "generation": {"max_new_tokens": 12}})
+        args = ("score", model, task, "--threads", 1, "--condition", condition, "--limit", 70)
+        refused = run(*args, "--memory-budget", "1MiB")
+        self.check(refused, 2, "1 MiB of memory are too little: even a layer at a time the model needs")
+        least = int(re.search(r"needs (\d+) MiB", refused.err)[1])
+        within = run(*args, "--memory-budget", f"{least + 2}MiB")
+        self.check(within, 0, "its layers are read while it computes")
+        for expected, actual in zip(lines(*args), map(json.loads, within.out.splitlines()), strict=True):
+            self.assertEqual(actual["texts"], expected["texts"])
+            for a, b in zip(actual["class_logprobs"], expected["class_logprobs"], strict=True):
+                self.assertAlmostEqual(a, b, places=4)
+
     def test_a_number_that_the_context_cuts_is_marked(self):
         model = DEMO / "models" / "demo-9k"
         context = json.loads((model / "config.json").read_text())["max_position_embeddings"]
