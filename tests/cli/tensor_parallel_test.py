@@ -8,7 +8,7 @@ import numpy
 
 from harness import DEMO, MODELS, SweepTestCase, run
 
-TOGETHER = {"demo-339k": 4, "demo-1642k": 2}
+TOGETHER = {"demo-360k": 4, "demo-1685k": 2}
 
 
 class TensorParallelTest(SweepTestCase):
@@ -46,14 +46,14 @@ class TensorParallelTest(SweepTestCase):
             if name in TOGETHER:
                 difference = numpy.abs(actual[name] - expected[name]).max()
                 print(f"{name} on {TOGETHER[name]} ranks: at most {difference:.1e} nats from one rank")
-                self.assertLess(difference, 1e-5)
+                self.assertLess(difference, 2e-5)  # of up to 15 nats: what float32 gives away here
             else:
                 numpy.testing.assert_array_equal(actual[name], expected[name])
 
     def test_what_models_write_is_what_they_write_on_one_rank(self):
         conditions = [{"name": "cot", "kind": "cot", "generation": {"max_new_tokens": 12, "temperature": 1, "seed": 3}}]
         tasks = [{"name": "recall", "path": str(DEMO / "tasks/recall.jsonl"), "limit": 70}]
-        model = {"name": "m", "path": str(DEMO / "models/demo-339k")}
+        model = {"name": "m", "path": str(DEMO / "models/demo-360k")}
         texts = []
         for name, size in (("alone", 1), ("together", 4)):
             spec = self.spec(f"{name}.json", models=[{**model, "tensor_parallel": size}], tasks=tasks, conditions=conditions)
@@ -66,12 +66,12 @@ class TensorParallelTest(SweepTestCase):
 
     def test_a_size_that_cannot_be_is_refused_before_anything_runs(self):
         store = self.folder / "store.h5"
-        spec = self.spec("three.json", models=self.ladder({"demo-72k": 3}))
+        spec = self.spec("three.json", models=self.ladder({"demo-83k": 3}))
         self.check(run("run", spec, "-o", store), 2, "/tensor_parallel: expected a power of two, found 3")
-        spec = self.spec("heads.json", models=self.ladder({"demo-72k": 2}))
-        self.check(run("plan", spec), 2, f"heads.json: /models/{MODELS.index('demo-72k')}/tensor_parallel: ", "num_heads is 3, which 2 does not divide")
+        spec = self.spec("heads.json", models=self.ladder({"demo-83k": 2}))
+        self.check(run("plan", spec), 2, f"heads.json: /models/{MODELS.index('demo-83k')}/tensor_parallel: ", "num_heads is 3, which 2 does not divide")
         spec = self.spec("ranks.json", models=self.ladder(TOGETHER))
-        self.check(run("run", spec, "-o", store, ranks=2), 2, "demo-339k", "is 4, and there are 2 ranks")
+        self.check(run("run", spec, "-o", store, ranks=2), 2, "demo-360k", "is 4, and there are 2 ranks")
         self.assertFalse(store.exists())
 
     def test_a_store_keeps_its_sizes(self):
@@ -82,7 +82,7 @@ class TensorParallelTest(SweepTestCase):
 
     def test_plan_shows_the_sizes(self):
         spec = self.spec(models=self.ladder(TOGETHER))
-        self.check(run("plan", spec), 0, "demo-339k: 4 ranks together")
+        self.check(run("plan", spec), 0, "demo-360k: 4 ranks together")
         plan = json.loads(run("plan", spec, "--json", "--simulate", "nodes=2,gpus=4,gpu=h100").out)
         sizes = {unit["model"]: unit["tensor_parallel_size"] for unit in plan["units"]}
         self.assertEqual({name: size for name, size in sizes.items() if size}, TOGETHER)
