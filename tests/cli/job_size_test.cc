@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "catenary/base/error.h"
+#include "support/temporary_folder.h"
 
 namespace catenary::cli {
 namespace {
@@ -16,7 +17,7 @@ using testing::Field;
 Work work_of_seconds(std::size_t num_ranges, double seconds_of_range = 1) {
   return {
       .dtype = spec::DType::kBFloat16,
-      .model_bytes = {0},
+      .models = {{}},
       .units = {{.model_index = 0, .first_range = 0, .num_ranges = num_ranges, .range_cost = seconds_of_range * 1e9}}};
 }
 
@@ -54,6 +55,14 @@ TEST(JobSize, a_number_of_nodes_that_was_given_is_taken) {
   const JobSize size = size_job(work_of_seconds(16000), kOneCoreEach, site(), {.num_nodes = 3});
   EXPECT_EQ(size.num_nodes, 3);
   EXPECT_THAT(size.predictions, ElementsAre(Field(&Prediction::seconds, DoubleNear(16000. / 3, 1))));
+}
+
+TEST(JobSize, a_model_that_several_ranks_hold_gets_as_many) {
+  Work work = work_of_seconds(1);
+  work.models[0].num_ranks = 8;
+  EXPECT_EQ(size_job(work, kOneCoreEach, site(), {}).num_nodes, 8);
+  EXPECT_EQ(test::message_of<SpecError>([&] { size_job(work, kOneCoreEach, site(), {.num_nodes = 4}); }),
+            "a model of \"tensor_parallel\": 8 needs 8 nodes of 1 ranks, and there are 4");
 }
 
 TEST(JobSize, ranks_of_cores_do_not_lie_across_sockets) {

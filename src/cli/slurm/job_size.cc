@@ -50,12 +50,13 @@ double flops_of_rank(const Site& site, const Partition& partition, spec::DType d
   return dtype == spec::DType::kFloat32 ? flops / 2 : flops;  // as TF32
 }
 
-// Every model on one rank, as the sweep runs it.
 Prediction predict(const Work& work, double flops_of_rank, int ranks_per_node, int num_nodes) {
   scheduler::Work simulated{.models = {}, .units = work.units, .ranks = {}};
-  for (const std::int64_t bytes : work.model_bytes) {
+  for (const Work::Model& model : work.models) {
     simulated.models.push_back(
-        {{.group_size = 1, .rate = flops_of_rank, .load_seconds = static_cast<double>(bytes) / kLoadBytesPerSecond}});
+        {{.group_size = model.num_ranks,
+          .rate = flops_of_rank * model.num_ranks,
+          .load_seconds = static_cast<double>(model.bytes) / model.num_ranks / kLoadBytesPerSecond}});
   }
   for (int rank = 0; rank < num_nodes * ranks_per_node; ++rank) simulated.ranks.push_back({rank / ranks_per_node});
   const auto simulation = simulate(simulated, {}, scheduler::Strategy::kPolicy);
@@ -65,10 +66,11 @@ Prediction predict(const Work& work, double flops_of_rank, int ranks_per_node, i
 }  // namespace
 
 Work work_of(const Study& study) {
-  Work work{.dtype = study.spec.dtype, .model_bytes = {}, .units = {}};
+  Work work{.dtype = study.spec.dtype, .models = {}, .units = {}};
   StudyTokens all_tokens(study);
   std::size_t first_range = 0;
-  for (const weights::Checkpoint& checkpoint : study.checkpoints) {
+  for (std::size_t m = 0; m < study.checkpoints.size(); ++m) {
+    const weights::Checkpoint& checkpoint = study.checkpoints[m];
     const ItemEncoder encoder(checkpoint, study.spec.conditions);
     const scheduler::ModelCost cost = cost_of(checkpoint.config(), study.spec.dtype);
     for (std::size_t t = 0; t < study.tasks.size(); ++t) {
@@ -76,12 +78,13 @@ Work work_of(const Study& study) {
         const auto& ranges = all_tokens.count(encoder, t, c).ranges;
         scheduler::TokenCounts fed;
         for (const scheduler::TokenCounts& range : ranges) fed += range;
-        work.units.push_back({static_cast<std::int32_t>(work.model_bytes.size()), first_range, ranges.size(),
+        work.units.push_back({static_cast<std::int32_t>(m), first_range, ranges.size(),
                               flops(cost, fed) / static_cast<double>(ranges.size())});
         first_range += ranges.size();
       }
     }
-    work.model_bytes.push_back(checkpoint.num_parameters() * (study.spec.dtype == spec::DType::kFloat32 ? 4 : 2));
+    work.models.push_back({.bytes = checkpoint.num_parameters() * (study.spec.dtype == spec::DType::kFloat32 ? 4 : 2),
+                           .num_ranks = static_cast<int>(study.spec.models[m].tensor_parallel.value_or(1))});
   }
   return work;
 }
@@ -173,14 +176,24 @@ JobSize size_job(const Work& work, const Partition& partition, const Site& site,
   const bool fits_sockets = size.ranks_per_node >= num_sockets && ranks_of_socket <= cores_of_socket;
   size.cpus_per_rank = fits_sockets ? cores_of_socket / ranks_of_socket : cores / size.ranks_per_node;
   if (wishes.threads_per_rank > 0) size.cpus_per_rank = std::min(size.cpus_per_rank, wishes.threads_per_rank);
-  const std::int64_t largest_model_bytes = work.model_bytes.empty() ? 0 : std::ranges::max(work.model_bytes);
-  const std::int64_t mib_of_rank = largest_model_bytes * 5 / 4 / (1 << 20) + kMibOfRank;
+  std::int64_t most_bytes_of_rank = 0;
+  int most_ranks_of_model = 1;
+  for (const Work::Model& model : work.models) {
+    most_bytes_of_rank = std::max(most_bytes_of_rank, model.bytes / model.num_ranks);
+    most_ranks_of_model = std::max(most_ranks_of_model, model.num_ranks);
+  }
+  const std::int64_t mib_of_rank = most_bytes_of_rank * 5 / 4 / (1 << 20) + kMibOfRank;
   size.mib_per_node = std::min(partition.mib_per_node, size.ranks_per_node * mib_of_rank);
 
   const double flops = flops_of_rank(site, partition, work.dtype, on_gpus, size.cpus_per_rank);
   const auto predict_on = [&](int num_nodes) { return predict(work, flops, size.ranks_per_node, num_nodes); };
   const int most_nodes = wishes.num_nodes > 0 ? wishes.num_nodes : partition.num_nodes - wishes.num_spare;
-  size.num_nodes = std::max(1, wishes.num_nodes);
+  const int fewest_nodes = (most_ranks_of_model + size.ranks_per_node - 1) / size.ranks_per_node;
+  size.num_nodes = wishes.num_nodes > 0 ? wishes.num_nodes : fewest_nodes;
+  if (size.num_nodes < fewest_nodes || fewest_nodes > most_nodes) {
+    throw SpecError(fmt::format("a model of \"tensor_parallel\": {} needs {} nodes of {} ranks, and there are {}",
+                                most_ranks_of_model, fewest_nodes, size.ranks_per_node, most_nodes));
+  }
   size.predictions.push_back(predict_on(size.num_nodes));
   while (size.predictions.back().seconds > kGoodTime && size.num_nodes < most_nodes) {
     const Prediction more = predict_on(std::min(2 * size.num_nodes, most_nodes));

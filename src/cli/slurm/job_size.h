@@ -14,8 +14,12 @@ namespace catenary::cli {
 
 /// What a study asks of a machine.
 struct Work {
+  struct Model {
+    std::int64_t bytes = 0;  // of weights, in the sweep's dtype
+    int num_ranks = 1;       // that hold it together, as the spec says
+  };
   spec::DType dtype = spec::DType::kFloat32;
-  std::vector<std::int64_t> model_bytes;      // of weights, in that dtype
+  std::vector<Model> models;
   std::vector<scheduler::PendingUnit> units;  // costs are FLOPs
 };
 
@@ -71,7 +75,7 @@ struct JobSize {
 /// A rank for each GPU; without GPUs a rank for each 8 cores of a socket, or as many as the threads given allow.
 /// Without a number of nodes the simulator plays 1, 2, 4, … of them: the fewest that finish within half an hour, but no
 /// more than shorten the sweep by a quarter at least, and than the partition has. Twice the predicted time is asked
-/// for, and ten minutes more. Throws SpecError for more than the partition has.
+/// for, and ten minutes more. Throws SpecError for more than the partition has, and for fewer ranks than a model needs.
 JobSize size_job(const Work& work, const Partition& partition, const Site& site, const Wishes& wishes);
 
 }  // namespace catenary::cli
