@@ -1,6 +1,8 @@
 // What goes wrong where a test says so, for LD_PRELOAD. A rank dies, as by kill -9,
 //   CATENARY_DEADLY_UNIT   once it has noted in STORE.running that it begins a range of the unit with this id
 //   CATENARY_DEADLY_START  in MPI_Init, if this file is not there yet; makes it
+// or ends with 1 (and blames no unit):
+//   CATENARY_ENDS_AT       when it begins its range of this number, from 1
 // or takes its time:
 //   CATENARY_SLOW_RANGE    milliseconds that it sleeps before each range
 #include <dlfcn.h>
@@ -8,6 +10,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -22,6 +25,9 @@ extern "C" ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t 
   if (!begins_range) return written;
   const char* id = std::getenv("CATENARY_DEADLY_UNIT");
   if (id != nullptr && line.starts_with(id)) std::raise(SIGKILL);
+  static std::atomic<int> num_begun = 0;
+  const char* last = std::getenv("CATENARY_ENDS_AT");
+  if (last != nullptr && ++num_begun >= std::atoi(last)) ::_exit(1);
   if (const char* slow = std::getenv("CATENARY_SLOW_RANGE")) {
     std::this_thread::sleep_for(std::chrono::milliseconds(std::atoi(slow)));
   }

@@ -319,6 +319,17 @@ class SlurmTest(unittest.TestCase):
         self.assertIn("a step of 2 ranks", self.log())
         self.assert_as_computed_by_one_process(spec)
 
+    def test_repairs_are_progress(self):
+        spec = self.spec()  # of 20 ranges
+        shutil.copy(self.reference(spec), self.store)
+        with h5py.File(self.store, "r+") as file:
+            file["scores/log_likelihood"][...] = 0
+        self.env.update(LD_PRELOAD=DEADLY, CATENARY_ENDS_AT="11")
+        job = self.sbatch(f"--wrap=exec {CATENARY} supervise --tries=1 -- {spec} -o {self.store} --threads 1 --device cpu")
+        self.wait_for_the_study(job)
+        self.assertEqual(self.log().count("a step of 1 rank"), 2, self.log())
+        self.assert_as_computed_by_one_process(spec)
+
     def test_starts_without_progress_come_to_an_end(self):
         spec = self.spec()
         job = self.submit(spec, "--jobs", 1)[0]
