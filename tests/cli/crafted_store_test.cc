@@ -30,14 +30,15 @@ T other_number(T old, Random& random) {
     return std::vector<double>{0, -1, 1e300, infinity, -infinity, std::nan(""), -old}[random() % 7];
   } else {
     const T max = std::numeric_limits<T>::max();
+    const auto bits = static_cast<std::uint64_t>(old);
     return std::vector<T>{0,
                           1,
                           2,
                           7,
                           max,
                           static_cast<T>(~max),
-                          static_cast<T>(old + 1),
-                          static_cast<T>(old - 1),
+                          static_cast<T>(bits + 1),
+                          static_cast<T>(bits - 1),
                           static_cast<T>(1) << 20,
                           static_cast<T>(random())}[random() % 10];
   }
