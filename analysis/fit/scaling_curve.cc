@@ -225,12 +225,12 @@ double value_at(const FittedCurve& fit, std::span<const double> parameters, doub
   return equation_of(fit.curve, fit.model).value(parameters.data(), std::log10(scale) - fit.center, fit.model, nullptr);
 }
 
-std::optional<double> turning_point(const FittedCurve& fit, std::span<const double> parameters, double from,
-                                    double to) {
+std::optional<double> turning_point(const FittedCurve& fit, std::span<const double> parameters, double from, double to,
+                                    Turn turn) {
   const double first = std::log10(from) - fit.center, last = std::log10(to) - fit.center;
   if (fit.curve == Curve::kQuadratic) {
     const double u = -parameters[1] / (2 * parameters[2]);
-    if (!(u > first && u < last)) return std::nullopt;
+    if (!(u > first && u < last) || (parameters[2] > 0) != (turn == Turn::kLowest)) return std::nullopt;
     return std::pow(10.0, fit.center + u);
   }
   if (fit.curve != Curve::kBrokenOnce && fit.curve != Curve::kBrokenTwice) return std::nullopt;
@@ -238,18 +238,18 @@ std::optional<double> turning_point(const FittedCurve& fit, std::span<const doub
   constexpr int kSteps = 200;
   const double at_first = value_at(fit, parameters, from), at_last = value_at(fit, parameters, to);
   double furthest = 0;
-  std::optional<double> turn;
+  std::optional<double> where;
   for (int i = 1; i < kSteps; ++i) {
     const double scale = std::pow(10.0, fit.center + first + (last - first) * i / kSteps);
     const double y = value_at(fit, parameters, scale);
-    if ((at_first - y) * (at_last - y) <= 0) continue;
+    if ((at_first - y) * (at_last - y) <= 0 || (y < at_first) != (turn == Turn::kLowest)) continue;
     const double beyond = std::min(std::abs(at_first - y), std::abs(at_last - y));
     if (beyond > furthest) {
       furthest = beyond;
-      turn = scale;
+      where = scale;
     }
   }
-  return turn;
+  return where;
 }
 
 }  // namespace catenary::analysis

@@ -86,8 +86,8 @@ std::vector<Estimate> parameter_estimates(const FittedCurve& fit, const std::vec
 
 /// Where a curve turns, with its interval in log10(scale); none if it does not.
 std::optional<Estimate> curve_turning_point(const FittedCurve& fit, const std::vector<double>& refits, double from,
-                                            double to) {
-  const auto turn = turning_point(fit, fit.parameters, from, to);
+                                            double to, Turn kind) {
+  const auto turn = turning_point(fit, fit.parameters, from, to, kind);
   if (!turn) return std::nullopt;
   const double log10_turn = std::log10(*turn);
   if (refits.empty()) {
@@ -98,7 +98,7 @@ std::optional<Estimate> curve_turning_point(const FittedCurve& fit, const std::v
       std::vector<double> moved = fit.parameters;
       const double step = 1e-3 * std::sqrt(fit.covariance[j * k + j]);
       moved[j] += step;
-      const auto other = turning_point(fit, moved, from, to);
+      const auto other = turning_point(fit, moved, from, to, kind);
       if (step > 0 && other) gradient[j] = (std::log10(*other) - log10_turn) / step;
     }
     double variance = 0;
@@ -110,7 +110,7 @@ std::optional<Estimate> curve_turning_point(const FittedCurve& fit, const std::v
   const std::size_t k = fit.parameters.size();
   for (std::size_t first = 0; first < refits.size(); first += k) {
     const std::span<const double> parameters(&refits[first], k);
-    const auto other = std::isnan(parameters[0]) ? std::nullopt : turning_point(fit, parameters, from, to);
+    const auto other = std::isnan(parameters[0]) ? std::nullopt : turning_point(fit, parameters, from, to, kind);
     turns.push_back(other ? std::log10(*other) : kNan);
   }
   return to_scale(percentile_interval(log10_turn, turns, stretch_of(fit)));
@@ -287,21 +287,22 @@ CurveReport make_report(Ladder ladder, const ReportOptions& options) {
   const double from = points.front().scale, to = points.back().scale;
   const Verdict verdict = report.judgement.verdict;
   const bool is_turn = verdict == Verdict::kUShaped || verdict == Verdict::kInvertedU;
+  // "First worse, then better" of a loss is a peak.
+  const bool falls_first = (verdict == Verdict::kUShaped) == (used.metric.direction == Direction::kHigherIsBetter);
+  const Turn turn = falls_first ? Turn::kLowest : Turn::kHighest;
   if (const FittedCurve* selected = select_curve(report.curves)) {
     report.selected = selected->curve;
     const auto refits = means.empty() ? std::vector<double>() : refit_curve(*selected, points, means);
     report.parameters = parameter_estimates(*selected, refits);
-    if (is_turn) report.turning_point = curve_turning_point(*selected, refits, from, to);
+    if (is_turn) report.turning_point = curve_turning_point(*selected, refits, from, to, turn);
   }
   if (is_turn && !report.turning_point) {
     const auto quadratic = std::ranges::find(report.curves, Curve::kQuadratic, &FittedCurve::curve);
     if (quadratic != report.curves.end() && quadratic->status == FitStatus::kConverged)
       report.turning_point = curve_turning_point(
-          *quadratic, means.empty() ? std::vector<double>() : refit_curve(*quadratic, points, means), from, to);
+          *quadratic, means.empty() ? std::vector<double>() : refit_curve(*quadratic, points, means), from, to, turn);
   }
-  if (is_turn && !report.turning_point)
-    report.turning_point = extremal_point(
-        used, means, (verdict == Verdict::kUShaped) == (used.metric.direction == Direction::kHigherIsBetter));
+  if (is_turn && !report.turning_point) report.turning_point = extremal_point(used, means, turn == Turn::kLowest);
   report.held_out = predict_held_out(used, model, options.num_held_out);
   for (const double scale : options.forecast_scales) report.forecasts.push_back(forecast(report.curves, scale));
   report.power = power_of(used, report.judgement);

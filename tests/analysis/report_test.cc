@@ -178,6 +178,22 @@ TEST(Report, the_items_that_power_asks_for_settle_it) {
   EXPECT_EQ(make_reports({ladder}, {}).at(0).judgement.verdict, Verdict::kFlat);
 }
 
+TEST(Report, a_turn_is_where_the_curve_turns_that_way) {
+  // The tight points on the left bend a weighted parabola down and up; what turns is the peak behind them.
+  const double scales[] = {8676, 12592, 31072, 83184, 187840, 360096, 1685184};
+  const double losses[] = {0.040, 0.025, 0.029, 0.792, 2.474, 1.739, 1.449};
+  const double errors[] = {0.003, 0.002, 0.002, 0.061, 0.104, 0.089, 0.074};
+  Ladder ladder{.task = "t", .condition = "c", .family = "f"};
+  ladder.metric = describe_metric("loss");
+  for (int i = 0; i < 7; ++i)
+    ladder.points.push_back({"m", scales[i], std::nan(""), {scales[i], losses[i], errors[i], 300}});
+  const CurveReport report = make_reports({ladder}, {}).front();
+  ASSERT_EQ(report.judgement.verdict, Verdict::kUShaped);
+  ASSERT_TRUE(report.turning_point);
+  EXPECT_GT(report.turning_point->value, 83184);
+  EXPECT_LT(report.turning_point->value, 360096);
+}
+
 TEST(Report, p_values_are_adjusted_over_the_curves_of_a_metric) {
   std::mt19937_64 random(1);
   std::vector<Ladder> ladders;

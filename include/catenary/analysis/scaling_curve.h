@@ -79,8 +79,9 @@ double value_at(const FittedCurve& fit, std::span<const double> parameters, doub
 std::vector<double> refit_curve(const FittedCurve& fit, std::span<const ScalingPoint> points,
                                 std::span<const double> replicates);
 
-/// Where the curve turns within [from, to]: its lowest point if it falls first, its highest if it rises first. None if
-/// it is monotone there.
-std::optional<double> turning_point(const FittedCurve& fit, std::span<const double> parameters, double from, double to);
+enum class Turn { kLowest, kHighest };
+/// Where within [from, to] the curve falls and then rises (kLowest), or rises and then falls. None if it does not.
+std::optional<double> turning_point(const FittedCurve& fit, std::span<const double> parameters, double from, double to,
+                                    Turn turn);
 
 }  // namespace catenary::analysis
