@@ -207,7 +207,10 @@ std::optional<std::size_t> find_extremal(const Measured& points) {
 }
 
 std::string text(const Estimate& estimate) {
-  return fmt::format("{:+.3g} (95 % interval {:+.3g} to {:+.3g})", estimate.value, estimate.low, estimate.high);
+  // Sums leave 1e-16 where nothing is.
+  const auto rounded = [](double value) { return std::abs(value) < 1e-12 ? 0.0 : value; };
+  return fmt::format("{:+.3g} (95 % interval {:+.3g} to {:+.3g})", rounded(estimate.value), rounded(estimate.low),
+                     rounded(estimate.high));
 }
 
 // ---- the verdict, given the evidence ------------------------------------------------------------------------------
