@@ -29,10 +29,26 @@ auto find_operator(const char* name) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
 }
 
+// oneDNN makes code for each kind and size of operation. A thread in which it once lacked memory for that can make none
+// any more, even when there is memory again; what another thread makes serves all.
+template <typename Function>
+at::Tensor with_onednn(const Function& f) {
+  const auto apart = [&] {
+    const c10::InferenceMode inference;
+    return f();
+  };
+  try {
+    return f();
+  } catch (const dnnl::error& e) {
+    if (e.status != dnnl_out_of_memory) throw;
+    return std::async(std::launch::async, apart).get();
+  }
+}
+
 at::Tensor pack(const at::Tensor& weight) {
   static const auto op =
       find_operator<at::Tensor(const at::Tensor&, std::optional<c10::SymInt>)>("mkldnn::_reorder_linear_weight");
-  return op.call(weight, c10::SymInt(kRows));
+  return with_onednn([&] { return op.call(weight, c10::SymInt(kRows)); });
 }
 
 at::Tensor packed_linear(const at::Tensor& x, const Linear& linear) {
@@ -40,22 +56,8 @@ at::Tensor packed_linear(const at::Tensor& x, const Linear& linear) {
                                c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
   static const auto op = find_operator<Signature>("mkldnn::_linear_pointwise");
   const std::optional<at::Tensor> bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
-  const auto product = [&] {
-    return op.call(x, linear.weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
-  };
-  try {
-    return product();
-  } catch (const dnnl::error& e) {
-    if (e.status != dnnl_out_of_memory) throw;
-    // oneDNN makes code for each number of rows. A thread in which it once lacked memory for that can make none any
-    // more, even when there is memory again; what another thread made serves all.
-    return std::async(std::launch::async,
-                      [&] {
-                        const c10::InferenceMode inference;
-                        return product();
-                      })
-        .get();
-  }
+  return with_onednn(
+      [&] { return op.call(x, linear.weight, bias, "none", c10::List<std::optional<at::Scalar>>(), ""); });
 }
 
 // A build of libtorch may lack oneDNN, a processor what it needs for bfloat16.
@@ -226,7 +228,8 @@ Linear make_linear(const at::Tensor& weight) {
 }
 
 at::Tensor linear(const at::Tensor& x, const Linear& linear) {
-  return linear.weight.is_mkldnn() ? packed_linear(x, linear) : at::linear(x, linear.weight, linear.bias);
+  if (linear.weight.is_mkldnn()) return packed_linear(x, linear);
+  return with_onednn([&] { return at::linear(x, linear.weight, linear.bias); });
 }
 
 }  // namespace catenary::model
