@@ -70,14 +70,13 @@ std::vector<Parameters> quadratic_starts(const Sample& sample, const ValueModel&
 }
 
 double power_law(const double* p, double u, const ValueModel&, double* gradient) {
-  if (!(p[2] > 0)) return kNan;
   const double power = std::exp(-kLn10 * u * p[2]);
   if (gradient != nullptr) {
     gradient[0] = 1;
     gradient[1] = power;
     gradient[2] = -kLn10 * u * p[1] * power;
   }
-  return p[0] + p[1] * power;
+  return p[2] > 0 ? p[0] + p[1] * power : kNan;
 }
 
 std::vector<Parameters> power_law_starts(const Sample& sample, const ValueModel&) {
@@ -190,6 +189,7 @@ std::vector<Parameters> broken_starts(const Sample& sample, const ValueModel&) {
 }  // namespace
 
 const Equation& equation_of(Curve curve, const ValueModel& model) {
+  // In the order of Curve.
   static constexpr Equation kEquations[] = {{1, constant, constant_starts},           {2, line, line_starts},
                                             {3, quadratic, quadratic_starts},         {3, power_law, power_law_starts},
                                             {4, free_logistic, free_logistic_starts}, {6, broken<1>, broken_starts<1>},

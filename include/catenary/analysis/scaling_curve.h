@@ -20,9 +20,8 @@ namespace catenary::analysis {
 ///   kPowerLaw      y = a + b 10^(-c u), c > 0: a is the irreducible part. J. Kaplan et al., arXiv:2001.08361 (2020);
 ///                  T. Henighan et al., arXiv:2010.14701 (2020)
 ///   kLogistic      y = floor + (ceiling - floor) / (1 + exp(-(h + k u))); for proportions floor (chance) and ceiling
-///   are
-///                  known and h, k are fitted; else the parameters are h, k, floor, ceiling. Y. Ruan, C. J. Maddison,
-///                  T. Hashimoto, arXiv:2405.10938 (2024)
+///                  are known, h and k are fitted; else the parameters are h, k, floor, ceiling. Y. Ruan, C. J.
+///                  Maddison, T. Hashimoto, arXiv:2405.10938 (2024)
 ///   kBrokenOnce    y = a + b 10^(-c0 u) (1 + 10^((u - d1) / f1))^(-c1 f1); parameters a, b, c0, c1, d1, ln f1
 ///   kBrokenTwice   the same times (1 + 10^((u - d2) / f2))^(-c2 f2); then c2, d2, ln f2
 ///                  E. Caballero, K. Gupta, I. Rish, D. Krueger, arXiv:2210.14891 (2022)
