@@ -286,8 +286,9 @@ class SlurmTest(unittest.TestCase):
             unit = len(file["units/id"]) - 3  # one of the larger model's
             names = [file["models/name"][file["units/model_index"][unit]].decode(), file["tasks/name"][file["units/task_index"][unit]].decode()]
             deadly = file["units/id"][unit].decode()
-        self.site(environment={"LD_PRELOAD": DEADLY, "CATENARY_DEADLY_UNIT": deadly})
-        for _ in range(TRIES):
+        for i in range(TRIES):
+            self.site(launcher=[["srun", "--mpi=pmix"], ["mpirun"]][i % 2],
+                      environment={"LD_PRELOAD": DEADLY, "CATENARY_DEADLY_UNIT": deadly})
             self.start_anew()
             job = self.submit(spec, "--jobs", 1)[0]
             self.wait_for_the_study(job, "3:0")

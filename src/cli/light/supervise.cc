@@ -203,6 +203,7 @@ class Supervisor {
   int run_step(const std::vector<std::string>& nodes) {
     RunningUnits::remove(args_.run.store);
     first_death_ = {};
+    step_nodes_ = nodes;
     say(fmt::format("job {}: a step of {} on {}", allocation_.job_id,
                     count(nodes.size() * static_cast<std::size_t>(allocation_.ranks_per_node), "rank"),
                     fmt::join(nodes, " ")));
@@ -253,7 +254,10 @@ class Supervisor {
   // Notes a death for the unit in which a rank of the last step died. Where its node is gone, or several ranks died at
   // once, it was the node.
   void blame(const std::vector<std::string>& nodes, const std::map<std::string, std::string>& unit_names) {
-    if (!std::ranges::count(nodes, first_death_.node())) return;
+    const auto has_its_node = [&](const std::vector<std::string>& of) {
+      return std::ranges::count(of, first_death_.node()) > 0;  // mpirun may call it otherwise
+    };
+    if (has_its_node(step_nodes_) && !has_its_node(nodes)) return;
     const auto running = RunningUnits::read(args_.run.store);
     std::set<std::string> suspects;
     for (const int rank : first_death_.ranks()) {
@@ -318,7 +322,8 @@ class Supervisor {
   Allocation allocation_;
   History history_;
   std::vector<std::string> known_nodes_;
-  FirstDeath first_death_;
+  std::vector<std::string> step_nodes_;
+  FirstDeath first_death_;  // of that step
 };
 
 }  // namespace
