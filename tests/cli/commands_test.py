@@ -152,6 +152,7 @@ class CommandsTest(SweepTestCase):
         store = self.folder / "s.h5"
         first = start("run", self.long_spec(), "-o", store, "--threads", 1)
         self.wait_until_some_are_done(store)
+        first.send_signal(signal.SIGSTOP)  # else it may be done before the second begins
         self.check(run("run", self.long_spec(), "-o", store, "--threads", 1), 1, "another sweep is writing")
         self.check(run("status", store), 0)  # readers are not in the way
         first.kill()
