@@ -143,7 +143,7 @@ void add_supervise(CLI::App& app, SuperviseArgs& args) {
 void add_submit(CLI::App& app, SubmitArgs& args) {
   app.add_option("SWEEP", args.spec, "The sweep spec (.json)")->required();
   app.add_option("-o,--output", args.store, "The store (.h5); default: the spec's name, in this folder");
-  app.add_option("--nodes", args.num_nodes, "Nodes to compute on; default: from the plan")->check(whole_number(1));
+  app.add_option("--nodes", args.num_nodes, "Nodes to compute on; default: what the simulator proposes")->check(whole_number(1));
   app.add_option("--ranks-per-node", args.ranks_per_node, "Default: one a GPU; without GPUs one for each 8 cores")
       ->check(whole_number(1));
   app.add_option("--spare", args.num_spare, "Further nodes that wait for others to die")->check(whole_number(0));
