@@ -43,10 +43,6 @@ Communicator Communicator::world() {
   mpi_check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
   mpi_check(MPI_Comm_rank(comm, &state->rank));
   mpi_check(MPI_Comm_size(comm, &state->size));
-  MPI_Comm host = MPI_COMM_NULL;
-  mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, state->rank, MPI_INFO_NULL, &host));
-  const CommHandle host_handle(host);
-  mpi_check(MPI_Comm_rank(host, &state->local_rank));
   return Communicator(std::move(state));
 }
 
@@ -55,9 +51,6 @@ int Communicator::rank() const {
 }
 int Communicator::size() const {
   return state_->size;
-}
-int Communicator::local_rank() const {
-  return state_->local_rank;
 }
 bool Communicator::failed_together() const {
   return state_->failed_together;

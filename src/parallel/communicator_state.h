@@ -22,7 +22,6 @@ struct Communicator::State {
   MPI_Comm raw = MPI_COMM_NULL;  // what `comm` owns
   int rank = 0;
   int size = 1;
-  int local_rank = 0;
   bool failed_together = false;
 };
 

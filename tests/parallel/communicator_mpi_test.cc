@@ -35,11 +35,6 @@ TEST(Communicator, broadcast_and_all_gather_carry_texts_of_any_length) {
   EXPECT_EQ(world.sum(world.rank()), world.size() * (world.size() - 1) / 2);
 }
 
-TEST(Communicator, local_ranks_count_the_ranks_of_a_host) {
-  const Communicator world = Communicator::world();
-  EXPECT_EQ(world.local_rank(), world.rank());  // the tests run on one host
-}
-
 TEST(Communicator, a_thread_of_rank_0_answers_all_ranks_its_own_too) {
   const Communicator world = Communicator::world();
   constexpr int kAsk = 1, kAnswer = 2, kQuestions = 100;

@@ -49,8 +49,6 @@ class Communicator {
 
   int rank() const;
   int size() const;
-  /// Which of the ranks on its host this is, from 0.
-  int local_rank() const;
   /// True once `agree` has thrown on all ranks: then all know of the failure, and nobody waits for anybody.
   bool failed_together() const;
 
