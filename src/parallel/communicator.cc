@@ -5,24 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <climits>
 #include <numeric>
 #include <thread>
 
-#include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "parallel/communicator_state.h"
 #include "parallel/mpi_check.h"
 
 namespace catenary::parallel {
-namespace {
-
-int to_count(std::size_t size) {
-  check(size <= INT_MAX, "a message is larger than MPI can count");
-  return static_cast<int>(size);
-}
-
-}  // namespace
 
 void Backoff::sleep() {
   std::this_thread::sleep_for(next_);
@@ -125,18 +115,7 @@ Message Communicator::receive_any(int tag) const {
 namespace detail {
 
 void settle(const Communicator& communicator, std::exception_ptr own) {
-  std::string problem;
-  if (own) {
-    try {
-      std::rethrow_exception(own);
-    } catch (const std::exception& e) {
-      problem = e.what();
-    } catch (...) {
-      problem = "unknown error";
-    }
-    if (problem.empty()) problem = "error without a message";
-  }
-  const std::vector<std::string> problems = communicator.all_gather(problem);
+  const std::vector<std::string> problems = communicator.all_gather(message_of(own));
   const auto first =
       std::find_if(problems.begin(), problems.end(), [](const std::string& text) { return !text.empty(); });
   if (first == problems.end()) return;

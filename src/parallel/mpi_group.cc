@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <climits>
 #include <thread>
 #include <utility>
 
@@ -19,11 +18,6 @@ namespace catenary::parallel {
 namespace {
 
 constexpr int kDataTag = 1, kTextTag = 2, kLastTag = 3, kUnexpected = -1;
-
-int to_count(std::size_t size) {
-  check(size <= INT_MAX, "a message is larger than MPI can count");
-  return static_cast<int>(size);
-}
 
 // A rank that waits within a layer waits for microseconds: it looks again and again, and lets others have the core. If
 // it takes longer, the other rank is still loading, say.
@@ -42,16 +36,15 @@ class Waiting {
   Backoff backoff_;
 };
 
-std::string message_of(const std::exception_ptr& exception) {
+// "" where another rank is at fault.
+std::string own_problem_of(const std::exception_ptr& exception) {
   if (!exception) return "";
   try {
     std::rethrow_exception(exception);
   } catch (const PeerFailed&) {
     return "";
-  } catch (const std::exception& e) {
-    return e.what()[0] == '\0' ? "error without a message" : e.what();
   } catch (...) {
-    return "unknown error";
+    return message_of(exception);
   }
 }
 
@@ -171,7 +164,7 @@ void MpiGroup::settle(std::exception_ptr own) {
       own = std::current_exception();
     }
   }
-  const std::string own_problem = message_of(own);
+  const std::string own_problem = own_problem_of(own);
   const std::vector<std::string> problems = all_gather(own_problem);
   gave_up_ = false;
   has_ended_.assign(has_ended_.size(), false);
