@@ -82,12 +82,11 @@ struct Sequence {
 
 class SideBySide {
  public:
-  SideBySide(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, const GenerationOptions& options)
-      : decoder_(decoder), tokenizer_(tokenizer), options_(options) {
+  // `not_tokens` are never chosen.
+  SideBySide(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, const GenerationOptions& options,
+             std::span<const TokenId> not_tokens)
+      : decoder_(decoder), tokenizer_(tokenizer), options_(options), not_tokens_(not_tokens) {
     for (const std::string& stop : options.stop) longest_stop_ = std::max(longest_stop_, stop.size());
-    for (TokenId id = 0; id < decoder.config().vocab_size; ++id) {
-      if (!tokenizer.has_token(id)) not_tokens_.push_back(id);
-    }
   }
 
   // `sequences` sorted by their prompts' tokens. Returns how many tokens were fed.
@@ -193,8 +192,8 @@ class SideBySide {
   const model::Decoder& decoder_;
   const tokenizer::Tokenizer& tokenizer_;
   const GenerationOptions& options_;
+  std::span<const TokenId> not_tokens_;
   std::size_t longest_stop_ = 0;
-  std::vector<TokenId> not_tokens_;  // embeddings may be padded to more rows than there are tokens, ids have gaps
   std::vector<model::KeyValues> kept_;
 };
 
@@ -241,11 +240,17 @@ Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& 
   std::ranges::stable_sort(
       sequences, {}, [](const Sequence& s) -> const auto& { return s.prompt->tokens; });
 
+  // Embeddings may be padded to more rows than there are tokens, and ids have gaps.
+  std::vector<TokenId> not_tokens;
+  for (TokenId id = 0; id < decoder.config().vocab_size; ++id) {
+    if (!tokenizer.has_token(id)) not_tokens.push_back(id);
+  }
+
   std::int64_t max_sequences = options.max_sequences;
   for (std::span<const Sequence> left = sequences; !left.empty();) {
     const std::size_t count = num_side_by_side(left, max_sequences, options.max_tokens);
     try {
-      generations.num_tokens_fed += SideBySide(decoder, tokenizer, options)
+      generations.num_tokens_fed += SideBySide(decoder, tokenizer, options, not_tokens)
                                         .run({left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count)});
       left = left.subspan(count);
     } catch (const std::exception& e) {

@@ -535,12 +535,13 @@ at::Tensor Decoder::normalize_heads_of_all(const at::Tensor& x, const Norm& norm
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
   const c10::InferenceMode inference;
-  const at::Tensor logits = at::zeros({hidden.size(0), config_.vocab_size}, hidden.options().dtype(at::kFloat));
+  const at::Tensor logits = at::empty({hidden.size(0), config_.vocab_size}, hidden.options().dtype(at::kFloat));
+  if (share_.size > 1) logits.zero_();  // where others have their tokens
   for_vocabulary([&](const Linear& part, std::int64_t first) {
     const at::Tensor of_part = linear(hidden, part).to(at::kFloat);
     logits.narrow(1, first, of_part.size(1)).copy_(soft_capped(of_part, config_.logit_softcap));
   });
-  sum_(group_, logits);  // others have zeros there
+  sum_(group_, logits);
   return logits;
 }
 
