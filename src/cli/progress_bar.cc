@@ -5,21 +5,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <string_view>
+
+#include "cli/environment.h"
 
 namespace catenary::cli {
 namespace {
 
-std::string_view variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 /// As setlocale chooses; asking it would change how this process writes numbers.
 bool locale_is_utf8() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const std::string_view locale = variable(name);
+    const std::string_view locale = environment(name);
     if (locale.empty()) continue;
     return locale.find("UTF-8") != std::string_view::npos || locale.find("utf8") != std::string_view::npos;
   }
@@ -35,9 +31,9 @@ std::string repeated(std::string_view text, int count) {
 }  // namespace
 
 std::optional<Terminal> find_terminal(int descriptor) {
-  const std::string_view kind = variable("TERM");
+  const std::string_view kind = environment("TERM");
   if (::isatty(descriptor) != 1 || kind.empty() || kind == "dumb") return std::nullopt;
-  Terminal terminal{.has_unicode = locale_is_utf8(), .has_colour = variable("NO_COLOR").empty()};
+  Terminal terminal{.has_unicode = locale_is_utf8(), .has_colour = environment("NO_COLOR").empty()};
   winsize size{};
   if (::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) terminal.num_columns = size.ws_col;
   return terminal;

@@ -4,35 +4,31 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
 #include "catenary/model/device.h"
+#include "cli/environment.h"
 #include "cli/gpu_of_rank.h"
 #include "cli/run/host.h"
 
 namespace catenary::cli {
 namespace {
 
-std::string variable(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? "" : text;
-}
-
 // A sweep that computes on processors because its GPUs are hidden wastes them.
 void refuse_hidden_gpus() {
-  const std::string given = variable("SLURM_STEP_GPUS");
+  const std::string_view given = environment("SLURM_STEP_GPUS");
   if (given.empty()) return;
   throw SpecError(
       fmt::format("--device auto: Slurm gives this step the GPUs {} of its node, and none can be used: this build has "
                   "no CUDA, or the driver does not answer, or CUDA_VISIBLE_DEVICES (\"{}\") hides them; `catenary "
                   "doctor` tells more. Use --device cpu if processors are meant",
-                  given, variable("CUDA_VISIBLE_DEVICES")));
+                  given, environment("CUDA_VISIBLE_DEVICES")));
 }
 
 }  // namespace
