@@ -1,16 +1,16 @@
 """What `catenary run` shows of its progress in a terminal, and that it draws nothing elsewhere."""
 
-import fcntl
 import json
 import os
-import pty
+import pathlib
 import re
-import struct
-import subprocess
-import termios
+import sys
 import unittest
 
 from harness import CATENARY, DEMO, MODELS, SweepTestCase, run
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from terminal import run_in_terminal
 
 COLUMNS = 120
 BAR = re.compile(r"([█#]*)([░.]*) +(\d+) %  (\d+)/(\d+) units, [\d.]+ items/s, \d+ tokens/s, \S+ GFLOP/s, .* left(, \d+ ranges? failed)?")
@@ -19,23 +19,10 @@ BAR = re.compile(r"([█#]*)([░.]*) +(\d+) %  (\d+)/(\d+) units, [\d.]+ items/
 class ProgressTest(SweepTestCase):
     def in_terminal(self, spec, code=0, **environment):
         """What a terminal of COLUMNS columns got from the sweep on standard error."""
-        try:
-            ours, theirs = pty.openpty()
-        except OSError as e:
-            self.skipTest(f"no terminal can be made here: {e}")
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
         environment = {**{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "LC_ALL")},
                        "TERM": "xterm", "LANG": "C.UTF-8", "LC_CTYPE": "C.UTF-8", **environment}
-        process = subprocess.Popen([CATENARY, "run", spec, "-o", self.folder / "s.h5", "--threads", "1"], stderr=theirs, env=environment)
-        os.close(theirs)
-        text = b""
-        try:
-            while part := os.read(ours, 65536):
-                text += part
-        except OSError:  # so a terminal ends on Linux
-            pass
-        os.close(ours)
-        self.assertEqual(process.wait(), code, text)
+        ended, text = run_in_terminal([CATENARY, "run", spec, "-o", self.folder / "s.h5", "--threads", "1"], "stderr", environment, COLUMNS)
+        self.assertEqual(ended, code, text)
         (self.folder / "s.h5").unlink()
         return text.decode()
 

@@ -3,12 +3,15 @@
 import json
 import os
 import pathlib
-import pty
 import subprocess
+import sys
 import tempfile
 import unittest
 
 from study import BIN, plain_items, run, write_study
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from terminal import open_terminal, run_in_terminal
 
 
 class Status(unittest.TestCase):
@@ -35,10 +38,7 @@ class Status(unittest.TestCase):
 
     def test_in_a_terminal_the_watch_draws_anew_and_goes_on_while_items_are_pending(self):
         store = write_study(self.folder, plain_items(64), num_ranges=2)
-        try:
-            ours, theirs = pty.openpty()
-        except OSError as e:
-            self.skipTest(f"no terminal can be made here: {e}")
+        ours, theirs = open_terminal()
         watch = subprocess.Popen([BIN / "catenary", "status", store, "--watch"], stdout=theirs, stderr=subprocess.STDOUT)
         os.close(theirs)
         text = b""
@@ -50,26 +50,13 @@ class Status(unittest.TestCase):
         watch.wait()
         os.close(ours)
 
-
     def test_signs_are_ascii_in_a_terminal_that_has_no_others(self):
         store = write_study(self.folder, plain_items(20))
         command = [BIN / "catenary", "fit", store]
         for locale, sign in (("C", b"+-"), ("C.UTF-8", "±".encode())):
             environment = {**os.environ, "TERM": "xterm", "LC_ALL": locale}
-            try:
-                ours, theirs = pty.openpty()
-            except OSError as e:
-                self.skipTest(f"no terminal can be made here: {e}")
-            process = subprocess.Popen(command, stdout=theirs, env=environment)
-            os.close(theirs)
-            text = b""
-            try:
-                while part := os.read(ours, 65536):
-                    text += part
-            except OSError:  # so a terminal ends on Linux
-                pass
-            os.close(ours)
-            self.assertEqual(process.wait(), 0)
+            ended, text = run_in_terminal(command, "stdout", environment)
+            self.assertEqual(ended, 0)
             self.assertIn(b"0.45" + sign, text)
             self.assertEqual(text.isascii(), locale == "C")
             self.assertIn("±", subprocess.run(command, capture_output=True, env=environment).stdout.decode())  # in a file, always
