@@ -143,7 +143,8 @@ void add_supervise(CLI::App& app, SuperviseArgs& args) {
 void add_submit(CLI::App& app, SubmitArgs& args) {
   app.add_option("SWEEP", args.spec, "The sweep spec (.json)")->required();
   app.add_option("-o,--output", args.store, "The store (.h5); default: the spec's name, in this folder");
-  app.add_option("--nodes", args.num_nodes, "Nodes to compute on; default: what the simulator proposes")->check(whole_number(1));
+  app.add_option("--nodes", args.num_nodes, "Nodes to compute on; default: what the simulator proposes")
+      ->check(whole_number(1));
   app.add_option("--ranks-per-node", args.ranks_per_node, "Default: one a GPU; without GPUs one for each 8 cores")
       ->check(whole_number(1));
   app.add_option("--spare", args.num_spare, "Further nodes that wait for others to die")->check(whole_number(0));
@@ -156,6 +157,7 @@ void add_submit(CLI::App& app, SubmitArgs& args) {
   add_compute_options(app, args.compute);
   app.add_flag("--fit", args.fit, "Also submit a job that fits the curves once the sweep has ended");
   app.add_flag("--dry-run", args.dry_run, "Show the batch script; write and submit nothing");
+  app.add_flag("--json", args.json, "One JSON object instead: the jobs' ids, their size, the script");
   app.footer(
       "Sizes a job for the sweep, writes its batch script beside the store, and hands it to Slurm. What holds for a\n"
       "cluster stands in a site file; docs/slurm.md says which.\n\n"

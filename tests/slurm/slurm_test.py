@@ -464,6 +464,15 @@ class SlurmTest(unittest.TestCase):
         self.assertIn("1 node x 2 ranks, predicted: 1 min", shown)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["study.json"])
 
+    def test_json_says_what_was_submitted(self):
+        said = json.loads(self.catenary("submit", self.spec(), "-o", self.store, "--nodes", 2, "--ranks-per-node", 1, "--threads", 1,
+                                        "--device", "cpu", "--jobs", 2, "--fit", "--json"))
+        self.assertEqual((said["nodes"], said["ranks_per_node"], len(said["jobs"])), (2, 1, 2))
+        self.assertEqual(said["script"], self.store.with_suffix(".sbatch").read_text())
+        self.assertEqual(said["predictions"][-1]["nodes"], 2)
+        self.wait_for_the_study(said["jobs"][0])
+        self.cluster.wait_for_job(said["fit_job"], ["COMPLETED"])
+
     def test_the_simulator_says_how_many_nodes(self):
         self.site(flops_per_rank=1e4)
         shown = self.catenary("submit", self.spec(), "-o", self.store, "--dry-run")

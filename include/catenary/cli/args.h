@@ -54,6 +54,7 @@ struct SubmitArgs {
   ComputeArgs compute;
   bool fit = false;
   bool dry_run = false;
+  bool json = false;
 };
 
 /// catenary nightly SWEEP.json -o FOLDER -- [options of run]

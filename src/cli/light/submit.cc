@@ -12,6 +12,7 @@
 #include "catenary/base/log.h"
 #include "catenary/base/printable.h"
 #include "cli/exit_code.h"
+#include "cli/light/json.h"
 #include "cli/light/write_file.h"
 #include "cli/slurm/batch_script.h"
 #include "cli/slurm/job_size.h"
@@ -105,6 +106,80 @@ std::string run_sbatch(const std::vector<std::string>& options, const std::strin
   return job_id;
 }
 
+// Slurm's ids of the jobs.
+struct Submitted {
+  std::vector<std::string> sweep;  // each goes on with what the one before it left undone
+  std::string fit;                 // empty: none asked for
+};
+
+// What a job leaves undone the next one does: after the time limit where jobs are not requeued, and always after the
+// death of the node on which the batch script ran. A job that finished takes those after it out of the queue.
+int number_of_jobs(const SubmitArgs& args, const Site& site, const JobSize& size) {
+  return args.num_jobs > 0 ? args.num_jobs : 1 + (site.requeue ? 1 : size.num_jobs);
+}
+
+Submitted hand_in(const fs::path& store, int num_jobs, bool fit) {
+  Submitted result;
+  try {
+    for (int i = 0; i < num_jobs; ++i) {
+      std::vector<std::string> options;
+      if (i > 0) options = {"--dependency=afternotok:" + result.sweep.back(), "--kill-on-invalid-dep=yes"};
+      result.sweep.push_back(run_sbatch(options, beside(store, ".sbatch")));
+    }
+    if (fit) result.fit = run_sbatch({"--dependency=afterany:" + result.sweep.back()}, beside(store, ".fit.sbatch"));
+  } catch (const Error& e) {
+    if (result.sweep.empty()) throw;
+    throw Error(fmt::format("{}\nin the queue already: job {}", e.what(), fmt::join(result.sweep, " ")));
+  }
+  return result;
+}
+
+void log_predictions(const JobSize& size) {
+  for (const Prediction& on : size.predictions) {
+    log::info(fmt::format("{} node{} x {} rank{}, predicted: {:.0f} min, {:.1f} node-hours, ranks busy {:.0f} %",
+                          on.num_nodes, on.num_nodes == 1 ? "" : "s", size.ranks_per_node,
+                          size.ranks_per_node == 1 ? "" : "s", std::ceil(on.seconds / 60),
+                          on.seconds / 3600 * on.num_nodes, 100 * on.utilization));
+  }
+}
+
+void print_text(const Submitted& submitted, const fs::path& store) {
+  const std::vector<std::string>& sweep = submitted.sweep;
+  std::vector<std::string> all = sweep;
+  fmt::print("\njob {}\n", sweep.front());
+  if (sweep.size() > 1) {
+    fmt::print("to go on if it does not finish: {}\n", fmt::join(sweep.begin() + 1, sweep.end(), " "));
+  }
+  if (!submitted.fit.empty()) {
+    fmt::print("then catenary fit: {}\n", submitted.fit);
+    all.push_back(submitted.fit);
+  }
+  fmt::print("watch: tail -F {}\n       {} status {}\n       squeue -j {}\nstop:  scancel {}\n",
+             printable(shell_quoted(beside(store, ".log"))), this_program(), printable(shell_quoted(store.string())),
+             fmt::join(all, ","), fmt::join(all, " "));
+}
+
+Json to_json(const JobSize& size, const Submitted& submitted, const std::string& script, const fs::path& store) {
+  Json predictions = Json::array();
+  for (const Prediction& on : size.predictions) {
+    predictions.push_back({{"nodes", on.num_nodes},
+                           {"makespan_seconds", on.seconds},
+                           {"utilization", on.utilization},
+                           {"node_hours", on.seconds / 3600 * on.num_nodes}});
+  }
+  return {{"jobs", submitted.sweep},
+          {"fit_job", submitted.fit.empty() ? Json() : Json(submitted.fit)},
+          {"store", store.string()},
+          {"log", beside(store, ".log")},
+          {"script", script},
+          {"nodes", size.num_nodes},
+          {"ranks_per_node", size.ranks_per_node},
+          {"cpus_per_rank", size.cpus_per_rank},
+          {"gpus_per_node", size.gpus_per_node},
+          {"limit_seconds", size.limit_seconds},
+          {"predictions", std::move(predictions)}};
+}
+
 }  // namespace
 
 int submit(const SubmitArgs& args) {
@@ -128,42 +203,22 @@ int submit(const SubmitArgs& args) {
                                  .threads_per_rank = args.compute.num_threads,
                                  .use_gpus = args.compute.device != "cpu",
                                  .limit_seconds = *limit_seconds});
-  const std::string& name = study.spec.name;
-
-  const std::string script_path = beside(store, ".sbatch");
-  const std::string text = sweep_script(args, site, size, name, spec, store).text();
-  const std::string fit_path = beside(store, ".fit.sbatch");
-  const std::string fit_text = args.fit ? fit_script(site, name, store).text() : "";
-  fmt::print("{}", printable_lines(text));
-  for (const Prediction& on : size.predictions) {
-    log::info(fmt::format("{} node{} x {} rank{}, predicted: {:.0f} min, {:.1f} node-hours, ranks busy {:.0f} %",
-                          on.num_nodes, on.num_nodes == 1 ? "" : "s", size.ranks_per_node,
-                          size.ranks_per_node == 1 ? "" : "s", std::ceil(on.seconds / 60),
-                          on.seconds / 3600 * on.num_nodes, 100 * on.utilization));
+  const std::string script = sweep_script(args, site, size, study.spec.name, spec, store).text();
+  if (!args.json) {
+    fmt::print("{}", printable_lines(script));
+    log_predictions(size);
   }
-  if (args.dry_run) return kExitDone;
-
-  write_file(script_path, text);
-  // What a job leaves undone the next one does: after the time limit where jobs are not requeued, and always after the
-  // death of the node on which the batch script ran. A job that finished takes those after it out of the queue.
-  const int num_jobs = args.num_jobs > 0 ? args.num_jobs : 1 + (site.requeue ? 1 : size.num_jobs);
-  std::vector<std::string> jobs;
-  for (int i = 0; i < num_jobs; ++i) {
-    std::vector<std::string> options;
-    if (i > 0) options = {"--dependency=afternotok:" + jobs.back(), "--kill-on-invalid-dep=yes"};
-    jobs.push_back(run_sbatch(options, script_path));
+  Submitted submitted;
+  if (!args.dry_run) {
+    write_file(beside(store, ".sbatch"), script);
+    if (args.fit) write_file(beside(store, ".fit.sbatch"), fit_script(site, study.spec.name, store).text());
+    submitted = hand_in(store, number_of_jobs(args, site, size), args.fit);
   }
-  if (args.fit) {
-    write_file(fit_path, fit_text);
-    jobs.push_back(run_sbatch({"--dependency=afterany:" + jobs.back()}, fit_path));
+  if (args.json) {
+    print_json(to_json(size, submitted, script, store));
+  } else if (!args.dry_run) {
+    print_text(submitted, store);
   }
-  fmt::print("\njob {}\n", jobs.front());
-  if (num_jobs > 1)
-    fmt::print("to go on if it does not finish: {}\n", fmt::join(jobs.begin() + 1, jobs.begin() + num_jobs, " "));
-  if (args.fit) fmt::print("then catenary fit: {}\n", jobs.back());
-  fmt::print("watch: tail -F {}\n       {} status {}\n       squeue -j {}\nstop:  scancel {}\n",
-             printable(shell_quoted(beside(store, ".log"))), this_program(), printable(shell_quoted(store.string())),
-             fmt::join(jobs, ","), fmt::join(jobs, " "));
   return kExitDone;
 }
 
