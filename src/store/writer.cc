@@ -26,49 +26,28 @@
 namespace catenary::store {
 namespace {
 
-/// Collective. Runs `act` on rank 0 and gives its text to all; what it throws is thrown on all ranks.
+/// Collective. Runs `act` on rank 0 and gives its text to all; what it throws ends `open` on all ranks.
 template <class Act>
 std::string on_rank_0(const parallel::Communicator& communicator, Act act) {
   std::string answer;
-  if (communicator.rank() == 0) {
-    try {
-      answer = "+" + act();
-    } catch (const std::exception& e) {
-      answer = fmt::format("-{}", e.what());
-    }
-  }
-  answer = communicator.broadcast(answer);
-  if (answer.front() == '-') throw StoreError(answer.substr(1));
-  return answer.substr(1);
-}
-
-/// Collective. `find` returns what is wrong on this rank, or "", and may throw; if anything is wrong anywhere, all
-/// ranks throw the StoreError of the first such rank.
-template <class Find>
-void agree_that_nothing_is_wrong(const parallel::Communicator& communicator, Find find) {
-  std::string own;
-  try {
-    own = find();
-  } catch (const std::exception& e) {
-    own = e.what();
-    if (own.empty()) own = "error without a message";
-  }
-  for (const std::string& problem : communicator.all_gather(own)) {
-    if (!problem.empty()) throw StoreError(problem);
-  }
+  parallel::agree(communicator, [&] {
+    if (communicator.rank() == 0) answer = act();
+  });
+  return communicator.broadcast(answer);
 }
 
 std::string stored_hash(const std::filesystem::path& path) {
   return read_text_attribute(H5File::open(path), "layout_hash");
 }
 
-/// What is wrong with the store as this rank sees it; "" if it is the one that rank 0 sees.
-std::string problem_of_sight(int rank, const std::filesystem::path& path, const std::string& hash_of_rank_0) {
+/// Throws StoreError if the store that this rank sees is not the one that rank 0 sees.
+void check_sight(const std::filesystem::path& path, const std::string& hash_of_rank_0) {
   const std::string end = "; the store must lie on a file system that all ranks share";
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return fmt::format("rank {} does not see {}{}", rank, path.string(), end);
-  if (stored_hash(path) == hash_of_rank_0) return "";
-  return fmt::format("rank {} sees another store at {} than rank 0{}", rank, path.string(), end);
+  if (!std::filesystem::exists(path, error)) throw StoreError(fmt::format("{} is not seen{}", path.string(), end));
+  if (stored_hash(path) != hash_of_rank_0) {
+    throw StoreError(fmt::format("{} is another store than rank 0 sees{}", path.string(), end));
+  }
 }
 
 /// The first row of /runs that is free, or else the last.
@@ -196,11 +175,11 @@ Writer Writer::open(const parallel::Communicator& communicator, const std::files
     hash = layout_hash(layout, tables);
   });
   const std::string hash_of_rank_0 = communicator.broadcast(hash);
-  agree_that_nothing_is_wrong(communicator, [&]() -> std::string {
-    if (hash == hash_of_rank_0) return "";
-    return fmt::format(
-        "{}: rank {} was given another sweep than rank 0; start all ranks with the same spec, files and options",
-        path.string(), communicator.rank());
+  parallel::agree(communicator, [&] {
+    if (hash == hash_of_rank_0) return;
+    throw StoreError(
+        fmt::format("{}: another sweep than rank 0 was given; start all ranks with the same spec, files and options",
+                    path.string()));
   });
 
   const std::string opened = on_rank_0(communicator, [&] {
@@ -214,7 +193,7 @@ Writer Writer::open(const parallel::Communicator& communicator, const std::files
   for (const char c : std::string_view(opened).substr(1)) s.states.push_back(static_cast<RangeState>(c));
 
   const std::string hash_in_file = on_rank_0(communicator, [&] { return stored_hash(path); });
-  agree_that_nothing_is_wrong(communicator, [&] { return problem_of_sight(communicator.rank(), path, hash_in_file); });
+  parallel::agree(communicator, [&] { check_sight(path, hash_in_file); });
   s.run_index = std::stoi(on_rank_0(communicator, [&] { return std::to_string(next_run_index(path)); }));
   parallel::agree(communicator, [&] {
     s.range_writer.emplace(path, std::move(tables));

@@ -264,7 +264,10 @@ class CommandsTest(SweepTestCase):
 
     def test_a_file_that_is_no_store_is_refused_and_left_as_it_was(self):
         other = self.write("notes.h5", "not a store")
-        self.check(run("run", self.spec(), "-o", other), 1, "notes.h5")
+        for ranks in (None, 3):
+            result = run("run", self.spec(), "-o", other, ranks=ranks)
+            self.check(result, 1, "notes.h5: not an HDF5 file")
+            self.assertEqual(result.err.count("catenary: error"), 1, result.err)
         self.check(run("status", other), 1, "notes.h5")
         self.check(run("fit", other), 2, "expected a store (.h5), a table (.csv) or a folder")
         self.assertEqual(other.read_text(), "not a store")
