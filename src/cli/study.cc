@@ -143,9 +143,11 @@ Study read_study(const std::filesystem::path& path) {
     });
     if (study.checkpoints.size() == num_open) continue;
     attempt(sibling_of(model.pointer, "tensor_parallel"), [&] {
-      const auto problem = weights::share_problem(study.checkpoints.back().config(),
-                                                  static_cast<int>(model.tensor_parallel.value_or(1)));
-      if (!problem.empty()) throw SpecError(fmt::format("the model cannot be split among so many ranks: {}", problem));
+      const auto size = static_cast<int>(model.tensor_parallel.value_or(1));
+      const auto problem = weights::share_problem(study.checkpoints.back().config(), size);
+      if (!problem.empty()) {
+        throw SpecError(fmt::format("{} cannot be split among {} ranks: {}", model.name, size, problem));
+      }
     });
     for (std::size_t c = 0; c < study.spec.conditions.size() && tasks_are_good; ++c) {
       const spec::ConditionSpec& condition = study.spec.conditions[c];

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
@@ -257,6 +258,14 @@ std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names, 
   return name;
 }
 
+std::optional<std::int64_t> find_power_of_two(ObjectReader& entry, std::string_view key) {
+  const auto value = entry.find_integer(key, 1);
+  if (value && !std::has_single_bit(static_cast<std::uint64_t>(*value))) {
+    entry.problem(key, fmt::format("expected a power of two, found {}", *value));
+  }
+  return value;
+}
+
 ModelSpec read_model(ObjectReader& entry, std::set<std::string>& names, const std::string& default_family,
                      const std::filesystem::path& folder) {
   ModelSpec model;
@@ -265,10 +274,7 @@ ModelSpec read_model(ObjectReader& entry, std::set<std::string>& names, const st
   model.family = checked_name(entry, "family", entry.find_string("family").value_or(default_family));
   model.training_tokens = entry.find_positive_number("training_tokens");
   model.training_flops = entry.find_positive_number("training_flops");
-  model.tensor_parallel = entry.find_integer("tensor_parallel", 1);
-  if (model.tensor_parallel && !std::has_single_bit(static_cast<std::uint64_t>(*model.tensor_parallel))) {
-    entry.problem("tensor_parallel", fmt::format("expected a power of two, found {}", *model.tensor_parallel));
-  }
+  model.tensor_parallel = find_power_of_two(entry, "tensor_parallel");
   model.pointer = entry.pointer_to("path");
   return model;
 }
@@ -360,6 +366,17 @@ std::vector<ModelSpec> read_folder(ObjectReader& entry, std::set<std::string>& n
     }
   }
   return models;
+}
+
+// A ladder's or folder's "tensor_parallel": a size for each model that it names.
+void read_tensor_parallel(ObjectReader& entry, std::vector<ModelSpec>& models) {
+  if (models.empty()) {  // that was told
+    entry.find("tensor_parallel");
+    return;
+  }
+  entry.find_object("tensor_parallel", [&](ObjectReader& sizes) {
+    for (ModelSpec& model : models) model.tensor_parallel = find_power_of_two(sizes, model.name);
+  });
 }
 
 constexpr std::string_view kKinds =
@@ -569,14 +586,15 @@ SweepSpec parse_sweep_spec(const std::string& text, const std::filesystem::path&
 
   std::set<std::string> model_names, task_names, condition_names;
   root.each("models", [&](ObjectReader& entry) {
-    if (entry.find("ladder") != nullptr) {
-      for (ModelSpec& model : read_ladder(entry, model_names, folder)) spec.models.push_back(std::move(model));
-    } else if (entry.find("folder") != nullptr) {
-      for (ModelSpec& model : read_folder(entry, model_names, spec.name, folder))
-        spec.models.push_back(std::move(model));
-    } else {
+    const bool is_ladder = entry.find("ladder") != nullptr;
+    if (!is_ladder && entry.find("folder") == nullptr) {
       spec.models.push_back(read_model(entry, model_names, spec.name, folder));
+      return;
     }
+    auto models =
+        is_ladder ? read_ladder(entry, model_names, folder) : read_folder(entry, model_names, spec.name, folder);
+    read_tensor_parallel(entry, models);
+    std::ranges::move(models, std::back_inserter(spec.models));
   });
   root.each("tasks", [&](ObjectReader& entry) {
     TaskSpec task;

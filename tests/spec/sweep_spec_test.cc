@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "catenary/base/error.h"
 #include "catenary/spec/work_unit.h"
 #include "support/temporary_folder.h"
@@ -255,6 +257,33 @@ TEST(SweepSpec, what_a_ladder_does_not_have_is_named) {
   EXPECT_THAT(text, HasSubstr("/models/5/members: expected a list of at least one string, found []"));
   EXPECT_THAT(text, HasSubstr("/models/6/ladder: its \"opt-13b\" is in \"models\" already"));
   EXPECT_THAT(text, HasSubstr("/models/7/path: unknown key"));
+}
+
+TEST(SweepSpec, a_ladder_and_a_folder_give_each_model_its_ranks_by_name) {
+  const test::TemporaryFolder folder;
+  folder.write("mine/a.gguf", "");
+  folder.write("mine/b/config.json", "{}");
+  const SweepSpec spec = read_sweep_spec(folder.write("sweep.json", with_models(R"([
+    {"name": "x", "path": "x", "tensor_parallel": 8},
+    {"folder": "mine", "tensor_parallel": {"b": 2}},
+    {"ladder": "gpt2", "root": "/hub", "tensor_parallel": {"gpt2": 1, "gpt2-medium": 4}}])")));
+  std::map<std::string, std::int64_t> sizes;
+  for (const ModelSpec& model : spec.models) {
+    if (model.tensor_parallel) sizes[model.name] = *model.tensor_parallel;
+  }
+  EXPECT_THAT(sizes, testing::ElementsAre(testing::Pair("b", 2), testing::Pair("gpt2", 1),
+                                          testing::Pair("gpt2-medium", 4), testing::Pair("x", 8)));
+
+  const std::string text = problem_of(with_models(R"([
+    {"ladder": "gpt2", "root": "/", "tensor_parallel": {"gpt3": 2}},
+    {"ladder": "opt", "root": "/", "members": ["opt-13b"], "tensor_parallel": {"opt-13b": 3}},
+    {"ladder": "mpt", "root": "/", "tensor_parallel": 2}, {"ladder": "gpt5", "root": "/", "tensor_parallel": {"x": 2}},
+    {"name": "x", "path": "x", "tensor_parallel": {"x": 2}}])"));
+  EXPECT_THAT(text, HasSubstr("/models/0/tensor_parallel/gpt3: unknown key; known here are \"gpt2\", \"gpt2-large\""));
+  EXPECT_THAT(text, HasSubstr("/models/1/tensor_parallel/opt-13b: expected a power of two, found 3"));
+  EXPECT_THAT(text, HasSubstr("/models/2/tensor_parallel: expected an object, found number"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("/models/3/tensor_parallel")));
+  EXPECT_THAT(text, HasSubstr("/models/4/tensor_parallel: expected an integer of at least 1, found {\"x\":2}"));
 }
 
 TEST(ItemRange, ranges_cover_a_unit_once) {
