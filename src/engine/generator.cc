@@ -13,6 +13,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/model/memory_plan.h"
 
 namespace catenary::engine {
 namespace {
@@ -24,7 +25,6 @@ void check_options(const GenerationOptions& options) {
   if (!(options.temperature >= 0 && std::isfinite(options.temperature)))
     throw SpecError("temperature must be 0 or more");
   if (!(options.top_p > 0 && options.top_p <= 1)) throw SpecError("top_p must be above 0 and at most 1");
-  if (options.max_sequences < 1) throw SpecError("max_sequences must be at least 1");
 }
 
 std::mt19937_64 generator_for(std::uint64_t seed, std::uint64_t id) {
@@ -198,11 +198,11 @@ class SideBySide {
 };
 
 // How many of the sequences go side by side, from the first.
-std::size_t num_side_by_side(std::span<const Sequence> sequences, std::int64_t max_sequences, std::int64_t max_tokens) {
+std::size_t num_side_by_side(std::span<const Sequence> sequences, std::int64_t max_texts, std::int64_t max_tokens) {
   model::PrefixTree tree;
   std::int64_t num_new_tokens = 0;
   std::size_t count = 0;
-  while (count < sequences.size() && std::cmp_less(count, max_sequences)) {
+  while (count < sequences.size() && std::cmp_less(count, max_texts)) {
     tree.add(sequences[count].prompt->tokens);
     num_new_tokens += sequences[count].max_tokens;
     if (count > 0 && tree.num_tokens() + num_new_tokens > max_tokens) break;
@@ -214,7 +214,7 @@ std::size_t num_side_by_side(std::span<const Sequence> sequences, std::int64_t m
 }  // namespace
 
 Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
-                     std::span<const Prompt> prompts, const GenerationOptions& options) {
+                     std::span<const Prompt> prompts, const GenerationOptions& options, std::int64_t& max_texts) {
   check_options(options);
   Generations generations{std::vector<Generation>(prompts.size())};
   std::vector<Sequence> sequences;
@@ -246,23 +246,23 @@ Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& 
     if (!tokenizer.has_token(id)) not_tokens.push_back(id);
   }
 
-  std::int64_t max_sequences = options.max_sequences;
   for (std::span<const Sequence> left = sequences; !left.empty();) {
-    const std::size_t count = num_side_by_side(left, max_sequences, options.max_tokens);
+    const std::size_t count = num_side_by_side(left, max_texts, options.max_tokens);
     try {
       generations.num_tokens_fed += SideBySide(decoder, tokenizer, options, not_tokens)
                                         .run({left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count)});
       left = left.subspan(count);
     } catch (const std::exception& e) {
-      if (!model::is_out_of_memory(e) || decoder.group().size() > 1) throw;
+      if (!model::is_out_of_memory(e)) throw;
       ::malloc_trim(0);  // what it had is kept for the next one of its size otherwise
       if (count == 1) {
         throw Error(fmt::format("out of memory: a prompt of {} tokens with up to {} more does not fit even alone",
                                 left.front().prompt->tokens.size(), left.front().max_tokens));
       }
-      max_sequences = static_cast<std::int64_t>(count / 2);
+      max_texts = static_cast<std::int64_t>(count / 2);
       log::warning(
-          fmt::format("out of memory with {} sequences side by side; going on with {} at most", count, max_sequences));
+          fmt::format("out of memory with {} sequences side by side; going on with {} at most", count, max_texts));
+      if (decoder.group().size() > 1) throw;  // the others are to do the same
     }
   }
   return generations;

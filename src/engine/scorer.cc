@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
+#include <string>
+
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
 #include "catenary/model/memory_plan.h"
@@ -29,12 +32,38 @@ std::optional<Scores> Scorer::try_score(std::span<const Request> requests) {
     try {
       add_scores(batch, scores);
     } catch (const std::exception& e) {
-      if (!model::is_out_of_memory(e) || decoder_.group().size() > 1) throw;
+      if (!model::is_out_of_memory(e)) throw;
       shrink_batches(batch);
+      if (decoder_.group().size() > 1) throw;  // the others are to do the same
       return std::nullopt;
     }
   }
   return scores;
+}
+
+// Ranks may differ in what a failure left behind: whether a prefix was read, and their limits, of which all get the
+// least.
+void Scorer::run_together(const std::function<void()>& act) {
+  parallel::TensorParallelGroup& group = decoder_.group();
+  while (true) {
+    const BatchOptions before = options_;
+    try {
+      return parallel::agree(group, act);
+    } catch (const std::exception&) {
+      prefix_ = {};
+      bool is_less = false;
+      parallel::agree(group, [&] {
+        for (const auto limit :
+             {&BatchOptions::max_tokens, &BatchOptions::max_prefix_tokens, &BatchOptions::max_texts}) {
+          for (const std::string& other : group.all_gather(std::to_string(options_.*limit))) {
+            options_.*limit = std::min<std::int64_t>(options_.*limit, std::stoll(other));
+          }
+          is_less = is_less || options_.*limit < before.*limit;
+        }
+      });
+      if (!is_less) throw;
+    }
+  }
 }
 
 void Scorer::add_scores(const Batch& batch, Scores& scores) {

@@ -28,11 +28,10 @@ class MpiGroup : public TensorParallelGroup {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  std::vector<std::string> all_gather(const std::string& text) override;
   void all_reduce(const Elements& elements, Reduction reduction) override;
   void settle(std::exception_ptr own) override;
 
-  /// Collective: everybody's text, by rank.
-  std::vector<std::string> all_gather(const std::string& text);
   /// Collective. This rank gives up: the others are told, and what they sent is thrown away. Nothing if it has done so
   /// since settle().
   void give_up();

@@ -9,6 +9,7 @@ class SingleRank : public TensorParallelGroup {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
+  std::vector<std::string> all_gather(const std::string& text) override { return {text}; }
   void all_reduce(const Elements&, Reduction) override {}
 
  private:

@@ -12,6 +12,7 @@
 #include <random>
 
 #include "catenary/base/error.h"
+#include "catenary/engine/batch.h"
 #include "support/temporary_folder.h"
 
 namespace catenary::engine {
@@ -28,8 +29,9 @@ struct Model {
   tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::open(checkpoint);
   model::Decoder decoder{checkpoint, spec::DType::kFloat32, at::Device(at::kCPU)};
 
-  std::vector<Generation> generate(std::span<const Prompt> prompts, const GenerationOptions& options) const {
-    return engine::generate(decoder, tokenizer, prompts, options).items;
+  std::vector<Generation> generate(std::span<const Prompt> prompts, const GenerationOptions& options,
+                                   std::int64_t max_texts = BatchOptions().max_texts) const {
+    return engine::generate(decoder, tokenizer, prompts, options, max_texts).items;
   }
 };
 
@@ -51,7 +53,7 @@ std::vector<Prompt> reference_prompts() {
 TEST(Generate, greedy_tokens_are_those_of_transformers) {
   const json expected = reference();
   for (const std::int64_t side_by_side : {64, 5, 1}) {
-    const auto actual = model().generate(reference_prompts(), {.max_new_tokens = 24, .max_sequences = side_by_side});
+    const auto actual = model().generate(reference_prompts(), {.max_new_tokens = 24}, side_by_side);
     ASSERT_EQ(actual.size(), expected.size());
     for (std::size_t i = 0; i < actual.size(); ++i) {
       // Transformers was told to go on after an EOS; ours ends there.
@@ -69,10 +71,11 @@ TEST(Generate, texts_do_not_depend_on_how_many_go_side_by_side) {
   const auto prompts = reference_prompts();
   for (const double temperature : {0.0, 1.0}) {
     GenerationOptions options{.max_new_tokens = 24, .temperature = temperature, .seed = 7};
-    const auto together = engine::generate(model().decoder, model().tokenizer, prompts, options);
+    std::int64_t max_texts = BatchOptions().max_texts;
+    const auto together = engine::generate(model().decoder, model().tokenizer, prompts, options, max_texts);
     for (const std::int64_t max_tokens : {200, 64, 1}) {
       options.max_tokens = max_tokens;
-      const auto apart = engine::generate(model().decoder, model().tokenizer, prompts, options);
+      const auto apart = engine::generate(model().decoder, model().tokenizer, prompts, options, max_texts);
       EXPECT_GT(apart.num_tokens_fed, together.num_tokens_fed) << "what prompts begin with goes through again";
       for (std::size_t i = 0; i < prompts.size(); ++i) {
         EXPECT_EQ(apart.items[i].tokens, together.items[i].tokens) << max_tokens;
@@ -134,8 +137,7 @@ TEST(Generate, draws_follow_the_model_s_probabilities) {
       }
       std::map<TokenId, int> counts;
       for (const auto& g : model().generate(
-               prompts,
-               {.max_new_tokens = 1, .temperature = temperature, .top_p = top_p, .seed = 3, .max_sequences = kDraws})) {
+               prompts, {.max_new_tokens = 1, .temperature = temperature, .top_p = top_p, .seed = 3}, kDraws)) {
         ++counts[g.tokens.empty() ? *model().tokenizer.eos_id() : g.tokens[0]];
       }
       for (std::size_t t = 0; t < expected.size(); ++t) {
@@ -195,13 +197,14 @@ TEST(Generate, an_id_that_no_token_has_is_not_chosen) {
           .narrow(0, 0, model().tokenizer.vocab_size())
           .clone();
   logits[favourite] = -1e9;
+  std::int64_t max_texts = 2000;
   const std::vector<Prompt> prompts(2000, prompt);
-  EXPECT_EQ(
-      generate(model().decoder, with_gap, std::span(prompts).first(2), {.max_new_tokens = 1}).items[1].tokens.at(0),
-      logits.argmax().item<TokenId>());
+  EXPECT_EQ(generate(model().decoder, with_gap, std::span(prompts).first(2), {.max_new_tokens = 1}, max_texts)
+                .items[1]
+                .tokens.at(0),
+            logits.argmax().item<TokenId>());
   for (const Generation& drawn :
-       generate(model().decoder, with_gap, prompts, {.max_new_tokens = 1, .temperature = 1, .max_sequences = 2000})
-           .items) {
+       generate(model().decoder, with_gap, prompts, {.max_new_tokens = 1, .temperature = 1}, max_texts).items) {
     EXPECT_NE(drawn.tokens.at(0), favourite);
   }
 }
@@ -237,7 +240,8 @@ TEST(CATENARY_MEMORY, stays_within_the_plan) {
     ::malloc_trim(0);
     std::ofstream("/proc/self/clear_refs") << 5;  // the peak begins here
     const std::int64_t before = resident_bytes("VmRSS:");
-    engine::generate(decoder, tokenizer, prompts, {.max_new_tokens = 56, .max_tokens = max_tokens});
+    std::int64_t max_texts = BatchOptions().max_texts;
+    engine::generate(decoder, tokenizer, prompts, {.max_new_tokens = 56, .max_tokens = max_tokens}, max_texts);
     return resident_bytes("VmHWM:") - before;
   };
   peak_bytes(256);  // libraries' code

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "catenary/model/decoder.h"
+#include "catenary/model/memory_plan.h"
 #include "catenary/tokenizer/continuation.h"
 
 namespace catenary::engine {
@@ -29,6 +30,8 @@ struct BatchOptions {
   std::int64_t max_tokens = 16384;
   /// A prefix is this long at most: keys and values of all layers are kept for it.
   std::int64_t max_prefix_tokens = std::numeric_limits<std::int64_t>::max();
+  /// Texts that are generated side by side.
+  std::int64_t max_texts = model::kMaxTexts;
   /// Whether requests that begin alike are computed once up to where they part.
   bool share_prefixes = true;
 };

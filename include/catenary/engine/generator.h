@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "catenary/model/decoder.h"
-#include "catenary/model/memory_plan.h"
 #include "catenary/tokenizer/tokenizer.h"
 
 namespace catenary::engine {
@@ -17,10 +16,10 @@ struct GenerationOptions {
   double temperature = 0;  // 0: the most likely token each time (of equal ones the first)
   double top_p = 1;        // drawn from the fewest tokens whose probabilities add up to this (Holtzman et al., 2020)
   std::uint64_t seed = 0;
-  std::vector<std::string> stop;                                       // texts that end a generation; not part of it
-  std::vector<tokenizer::TokenId> end_tokens;                          // beside the tokenizer's EOS
-  std::int64_t max_sequences = model::kMaxTexts;                       // side by side, of which prompts and texts have
-  std::int64_t max_tokens = std::numeric_limits<std::int64_t>::max();  // this many together; one goes in any case
+  std::vector<std::string> stop;               // texts that end a generation; not part of it
+  std::vector<tokenizer::TokenId> end_tokens;  // beside the tokenizer's EOS
+  std::int64_t max_tokens =
+      std::numeric_limits<std::int64_t>::max();  // prompts and texts side by side; one in any case
 };
 
 enum class FinishReason { kEndToken, kStop, kLength };
@@ -44,11 +43,12 @@ struct Prompt {
 
 /// Continues prompts token by token, many side by side. What those begin with alike goes through the model once;
 /// sequences leave as they finish. A sequence that fills the model's context ends there (kLength).
-/// Collective where ranks hold the model together. Same prompts and options, same tokens (device kind, dtype and
-/// threads being equal). Where memory does not suffice, half as many go side by side; throws Error where one does not
-/// fit even alone. Throws DataError for a prompt that the model cannot take, and where rotary scaling depends on a
+/// At most `max_texts` go side by side. Where memory does not suffice that is halved, for later calls, too, and where
+/// ranks hold the model together this throws (see Scorer::run_together); throws Error where one does not fit even
+/// alone. Collective among such ranks. Same prompts and options, same tokens (device kind, dtype and threads being
+/// equal). Throws DataError for a prompt that the model cannot take, and where rotary scaling depends on a
 /// sequence's length and a sequence might reach that length; SpecError for options that make no sense.
 Generations generate(const model::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
-                     std::span<const Prompt> prompts, const GenerationOptions& options);
+                     std::span<const Prompt> prompts, const GenerationOptions& options, std::int64_t& max_texts);
 
 }  // namespace catenary::engine

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -29,16 +30,22 @@ class Scorer {
   /// argmax. Collective where ranks hold the model together. A log-likelihood that is not finite (weights or
   /// activations overflowed) is returned as it is. Same requests, same bits (for the same device kind, dtype, number of
   /// threads and options), whatever was scored before. Throws DataError for a request that the model cannot take. Where
-  /// memory does not suffice, batches are halved from then on (not where ranks hold the model together: that throws);
-  /// throws Error where a sequence does not fit even alone. Source: loglikelihood in EleutherAI/lm-evaluation-harness,
-  /// lm_eval/models/huggingface.py.
+  /// memory does not suffice, batches are halved from then on, and where ranks hold the model together this throws (see
+  /// run_together); throws Error where a sequence does not fit even alone. Source: loglikelihood in
+  /// EleutherAI/lm-evaluation-harness, lm_eval/models/huggingface.py.
   Scores score(std::span<const Request> requests);
 
-  /// Gives back the memory of what is kept; after a failure, ranks of a group may differ in it.
+  /// Collective. Runs `act`, which scores or generates, on all ranks that hold the model together; throws on all if it
+  /// throws on one, as parallel::agree does. But where one lacks memory for a batch that can be halved, all halve it
+  /// and run `act` again.
+  void run_together(const std::function<void()>& act);
+
+  /// Gives back the memory of what is kept.
   void forget_prefix() { prefix_ = {}; }
 
   /// As they are now: a lack of memory makes batches smaller.
   const BatchOptions& options() const { return options_; }
+  BatchOptions& options() { return options_; }
 
  private:
   /// Nothing where memory did not suffice.

@@ -4,6 +4,8 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "catenary/parallel/communicator.h"
 
@@ -28,6 +30,9 @@ class TensorParallelGroup {
   virtual ~TensorParallelGroup() = default;
   virtual int rank() const = 0;  // within the group
   virtual int size() const = 0;
+
+  /// Collective, among hosts: everybody's text, by rank.
+  virtual std::vector<std::string> all_gather(const std::string& text) = 0;
 
   /// Collective. Every rank's elements become the reduction over ranks. The same bits on all of them, and on repeat.
   virtual void all_reduce(const Elements& elements, Reduction reduction) = 0;

@@ -1,5 +1,6 @@
 #include "cli/run/loaded_model.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,6 +49,14 @@ std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device
   return least;
 }
 
+void without_backtrace(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const c10::Error& e) {
+    throw Error(e.what_without_backtrace());
+  }
+}
+
 LoadedModel::LoadedModel(const weights::Checkpoint& checkpoint, const std::vector<spec::ConditionSpec>& conditions,
                          spec::DType dtype, at::Device device, std::int64_t memory_bytes,
                          parallel::TensorParallelGroup& group)
@@ -75,7 +84,8 @@ std::int64_t LoadedModel::write_texts(std::span<Item> items, engine::GenerationO
   }
   options.max_tokens = plan_.max_text_tokens;
   scorer_.forget_prefix();
-  engine::Generations written = engine::generate(decoder_, encoder_.tokenizer(), prompts, options);
+  engine::Generations written =
+      engine::generate(decoder_, encoder_.tokenizer(), prompts, options, scorer_.options().max_texts);
   auto next = written.items.begin();
   for (Item& item : items) {
     for (std::size_t i = 0; i < item.prompts.size(); ++i, ++next) {
@@ -133,8 +143,15 @@ std::vector<LoadedModel::Item> LoadedModel::prepare(const task::Task& task, std:
   return items;
 }
 
-engine::Scores LoadedModel::score(std::vector<Item> items, spec::TaskFormat format,
+engine::Scores LoadedModel::score(const std::vector<Item>& items, spec::TaskFormat format,
                                   const spec::ConditionSpec& condition) {
+  engine::Scores scores;
+  scorer_.run_together([&] { without_backtrace([&] { scores = score_here(items, format, condition); }); });
+  return scores;
+}
+
+engine::Scores LoadedModel::score_here(std::vector<Item> items, spec::TaskFormat format,
+                                       const spec::ConditionSpec& condition) {
   std::int64_t num_tokens_fed = 0;
   if (condition.cot) {
     const spec::Generation& generation = condition.generation;

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,9 @@ namespace catenary::cli {
 /// communicator.
 std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device device,
                             const parallel::Communicator* communicator);
+
+/// Calls `act`. What libtorch throws becomes an Error without its backtrace.
+void without_backtrace(const std::function<void()>& act);
 
 /// A checkpoint ready to score: tokenizer, chat templates and decoder; with a group, this rank's share of it.
 class LoadedModel {
@@ -52,16 +56,15 @@ class LoadedModel {
   std::vector<Item> prepare(const task::Task& task, std::int64_t first, std::int64_t count,
                             const spec::ConditionSpec& condition) const;
 
-  /// Scores what was prepared. With cot the model reasons first, and of a numeric item it writes the answer: what it
-  /// wrote is in `texts`. What it draws depends on the condition's seed and the item's place in the file. Reasoning
-  /// after which the answer would not fit into the model's context is cut at its end. Throws DataError as prepare does,
-  /// and for a log-likelihood that is not finite. Collective where ranks hold the model together.
-  engine::Scores score(std::vector<Item> items, spec::TaskFormat format, const spec::ConditionSpec& condition);
-
-  /// After scoring failed on some rank of the group.
-  void forget_prefix() { scorer_.forget_prefix(); }
+  /// Scores what was prepared. Collective where ranks hold the model together: throws on all if it throws on one. With
+  /// cot the model reasons first, and of a numeric item it writes the answer: what it wrote is in `texts`. What it
+  /// draws depends on the condition's seed and the item's place in the file. Reasoning after which the answer would not
+  /// fit into the model's context is cut at its end. Throws DataError as prepare does, and for a log-likelihood that is
+  /// not finite.
+  engine::Scores score(const std::vector<Item>& items, spec::TaskFormat format, const spec::ConditionSpec& condition);
 
  private:
+  engine::Scores score_here(std::vector<Item> items, spec::TaskFormat format, const spec::ConditionSpec& condition);
   /// Has the model go on after each prompt of each item; the texts are added to the items'. Returns the tokens fed.
   std::int64_t write_texts(std::span<Item> items, engine::GenerationOptions options,
                            const spec::ConditionSpec& condition);

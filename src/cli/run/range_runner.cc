@@ -1,6 +1,5 @@
 #include "cli/run/range_runner.h"
 
-#include <c10/util/Exception.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -71,13 +70,23 @@ void RangeRunner::prepare(std::size_t range_index) noexcept try {
 
 spec::RangeResult RangeRunner::run(std::size_t range_index, const scheduler::Group& ranks) {
   join(ranks);
-  spec::RangeResult result;
-  try {
-    parallel::agree(*group_, [&] { result = run_here(range_index); });
-  } catch (...) {
-    if (model_) model_->forget_prefix();
-    throw;
-  }
+  const std::int32_t model_index = unit_of(range_index).model_index;
+  Items items;
+  std::chrono::steady_clock::time_point start;
+  parallel::agree(*group_, [&] {
+    without_backtrace([&] {
+      load(model_index);
+      start = std::chrono::steady_clock::now();
+      items = take_prepared(range_index);
+    });
+  });
+  engine::Scores scores = model_->score(items, task_of(range_index).format, condition_of(range_index));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  spec::RangeResult result{.items = std::move(scores.items),
+                           .error = "",
+                           .seconds = seconds.count(),
+                           .num_tokens_fed = scores.num_tokens_fed};
+  result.flops = flops_of(checkpoint_of(model_index).config(), result);
   return result;
 }
 
@@ -94,7 +103,7 @@ void RangeRunner::join(const scheduler::Group& ranks) {
 }
 
 // A model that could not be loaded is not tried again for each of its ranges.
-LoadedModel& RangeRunner::load(std::int32_t model_index) {
+void RangeRunner::load(std::int32_t model_index) {
   if (model_index_ != model_index) {
     unload();  // before the next one is loaded: two may not fit
     model_index_ = model_index;
@@ -109,7 +118,6 @@ LoadedModel& RangeRunner::load(std::int32_t model_index) {
     }
   }
   if (load_problem_) std::rethrow_exception(load_problem_);
-  return *model_;
 }
 
 void RangeRunner::unload() {
@@ -122,25 +130,6 @@ void RangeRunner::unload() {
   unused.clear();  // waits for them: they use the model
   model_.reset();
   model_index_ = -1;
-}
-
-spec::RangeResult RangeRunner::run_here(std::size_t range_index) {
-  try {
-    const std::int32_t model_index = unit_of(range_index).model_index;
-    LoadedModel& model = load(model_index);
-    const auto start = std::chrono::steady_clock::now();
-    engine::Scores scores =
-        model.score(take_prepared(range_index), task_of(range_index).format, condition_of(range_index));
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    spec::RangeResult result{.items = std::move(scores.items),
-                             .error = "",
-                             .seconds = seconds.count(),
-                             .num_tokens_fed = scores.num_tokens_fed};
-    result.flops = flops_of(checkpoint_of(model_index).config(), result);
-    return result;
-  } catch (const c10::Error& e) {
-    throw Error(e.what_without_backtrace());
-  }
 }
 
 RangeRunner::Items RangeRunner::prepare_now(std::size_t range_index) const {

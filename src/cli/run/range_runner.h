@@ -39,9 +39,8 @@ class RangeRunner {
   using Items = std::vector<LoadedModel::Item>;
 
   void join(const scheduler::Group& ranks);
-  LoadedModel& load(std::int32_t model_index);
+  void load(std::int32_t model_index);
   void unload();
-  spec::RangeResult run_here(std::size_t range_index);
   Items prepare_now(std::size_t range_index) const;
   Items take_prepared(std::size_t range_index);
   bool is_reading() const;

@@ -93,6 +93,7 @@ class NcclGroup : public TensorParallelGroup {
   int rank() const override { return ranks_.rank(); }
   int size() const override { return ranks_.size(); }
   bool is_asynchronous() const override { return true; }
+  std::vector<std::string> all_gather(const std::string& text) override { return ranks_.all_gather(text); }
 
   void all_reduce(const Elements& elements, Reduction reduction) override {
     begin_all_reduce(elements, reduction);
