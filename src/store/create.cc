@@ -9,6 +9,7 @@
 
 #include "catenary/base/error.h"
 #include "store/carry_over.h"
+#include "store/checksums.h"
 #include "store/h5.h"
 #include "store/store_lock.h"
 #include "store/tables.h"

@@ -12,6 +12,7 @@
 #include "catenary/base/error.h"
 #include "catenary/store/reader.h"
 #include "store/carry_over.h"
+#include "store/compare_layouts.h"
 #include "store/create.h"
 #include "store/store_lock.h"
 #include "store/tables.h"

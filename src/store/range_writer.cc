@@ -14,6 +14,7 @@
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "catenary/base/utf8.h"
+#include "store/checksums.h"
 #include "store/h5.h"
 
 // Ranks on several hosts write neighbouring bytes. A client of NFS that has a page of the file in memory may send the

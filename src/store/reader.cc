@@ -10,6 +10,7 @@
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "catenary/base/utf8.h"
+#include "store/checksums.h"
 #include "store/create.h"
 #include "store/h5.h"
 #include "store/tables.h"

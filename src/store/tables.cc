@@ -1,17 +1,11 @@
 #include "store/tables.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <map>
-#include <type_traits>
 
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
-#include "catenary/base/hash.h"
 #include "catenary/spec/sweep_spec.h"
 
 namespace catenary::store {
@@ -20,29 +14,6 @@ namespace {
 // Far beyond any real unit; with larger ones the products below could overflow.
 constexpr std::size_t kMaxTextsPerItem = 16;
 constexpr std::size_t kMaxBytesPerText = 1 << 26;
-
-template <class T>
-std::span<const std::byte> bytes_of(const std::vector<T>& values) {
-  return std::as_bytes(std::span(values));
-}
-
-/// Gathers the bytes that a checksum covers; numbers as they lie in memory, which is as they lie in the file.
-class Bytes {
- public:
-  void add_text(const std::string& text) { bytes_.append(text); }
-  template <class T>
-  void add(const std::vector<T>& values) {
-    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
-  }
-  template <class T>
-  void add_one(const T& value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
-  std::uint32_t checksum() const { return checksum32(std::as_bytes(std::span(bytes_.data(), bytes_.size()))); }
-
- private:
-  std::string bytes_;
-};
 
 class Checker {
  public:
@@ -79,15 +50,6 @@ class Checker {
   const std::string& file_;
 };
 
-bool same_number(double a, double b) {
-  return a == b || (std::isnan(a) && std::isnan(b));
-}
-
-bool same_item(const TaskItemRow& a, const TaskItemRow& b) {
-  return a.item == b.item && a.answer_index == b.answer_index && a.class_num_bytes == b.class_num_bytes &&
-         same_number(a.true_answer, b.true_answer) && same_number(a.anchor, b.anchor);
-}
-
 /// Whether an item of that format can have so many classes, and this one as its answer.
 bool is_possible(spec::TaskFormat format, std::int32_t num_classes, std::int32_t answer_index) {
   if (format == spec::TaskFormat::kNumeric) return num_classes == 0;
@@ -95,12 +57,6 @@ bool is_possible(spec::TaskFormat format, std::int32_t num_classes, std::int32_t
   const bool is_answer = 0 <= answer_index && answer_index < num_classes;
   if (format == spec::TaskFormat::kClassification) return num_classes >= 2 && is_answer;
   return num_classes == 4 && is_answer && answer_index < 2;  // log-odds: two classes, twice
-}
-
-template <class Row>
-const Row* find_row(const std::vector<Row>& rows, std::string_view name) {
-  const auto found = std::ranges::find(rows, name, &Row::name);
-  return found == rows.end() ? nullptr : &*found;
 }
 
 Place make_place(const Tables& tables, std::size_t unit, std::int64_t class_begin, std::int64_t num_classes,
@@ -116,17 +72,6 @@ Place make_place(const Tables& tables, std::size_t unit, std::int64_t class_begi
           .num_texts = size(num_items * texts_per_item),
           .text_byte_begin = size(tables.units.text_byte_begin[unit] + first_item * texts_per_item * bytes_per_text),
           .num_text_bytes = size(num_items * texts_per_item * bytes_per_text)};
-}
-
-/// Units by the names of model, task and condition.
-auto units_by_name(const Layout& layout) {
-  std::map<std::array<std::string, 3>, spec::WorkUnit> units;
-  for (const spec::WorkUnit& unit : layout.units) {
-    units[{layout.models[static_cast<std::size_t>(unit.model_index)].name,
-           layout.tasks[static_cast<std::size_t>(unit.task_index)].name,
-           layout.conditions[static_cast<std::size_t>(unit.condition_index)].name}] = unit;
-  }
-  return units;
 }
 
 }  // namespace
@@ -383,157 +328,6 @@ std::vector<spec::ItemRange> ranges_of(const Tables& tables) {
     ranges.push_back({tables.ranges.unit_index[i], tables.ranges.first_item[i], tables.ranges.num_items[i]});
   }
   return ranges;
-}
-
-std::string layout_hash(const Layout& layout, const Tables& tables) {
-  Hasher hasher;
-  hasher.add(layout.sweep_name).add(layout.numerics.dtype).add(layout.numerics.device_kind);
-  hasher.add(static_cast<std::uint64_t>(layout.numerics.threads_per_rank));
-  hasher.add(layout.provenance.catenary_version).add(layout.provenance.libtorch_version);
-  hasher.add(layout.provenance.host).add(layout.provenance.created);
-  for_each_column(tables, [&hasher]<class T>(const ColumnInfo& info, const std::vector<T>& column) {
-    hasher.add(info.path).add(static_cast<std::uint64_t>(column.size()));
-    if constexpr (std::is_same_v<T, std::string>) {
-      for (const std::string& text : column) hasher.add(text);
-    } else {
-      hasher.add(bytes_of(column));
-    }
-  });
-  return hasher.hex();
-}
-
-std::uint32_t values_checksum(const std::string& unit_id, std::int64_t first_item, const Values& values) {
-  Bytes bytes;
-  bytes.add_text(unit_id);
-  bytes.add_one(first_item);
-  bytes.add(values.log_likelihood);
-  bytes.add(values.num_tokens);
-  bytes.add(values.is_greedy);
-  bytes.add(values.is_truncated);
-  bytes.add(values.text_num_bytes);
-  bytes.add(values.text_num_tokens);
-  bytes.add(values.text_is_cut);
-  bytes.add_text(values.text_bytes);
-  return bytes.checksum();
-}
-
-std::uint32_t record_checksum(const std::string& unit_id, std::int64_t first_item, const RangeRecord& record) {
-  Bytes bytes;
-  bytes.add_text(unit_id);
-  bytes.add_one(first_item);
-  bytes.add_one(record.state);
-  bytes.add_one(record.checksum);
-  bytes.add_one(record.run_index);
-  bytes.add_one(record.owner_rank);
-  bytes.add_one(record.seconds);
-  bytes.add_one(record.num_tokens_fed);
-  bytes.add_one(record.num_items_truncated);
-  bytes.add_one(record.flops);
-  bytes.add_one(record.finished);
-  return bytes.checksum();
-}
-
-std::uint32_t run_checksum(const Run& run) {
-  Bytes bytes;
-  bytes.add_one(run.started);
-  bytes.add_one(run.finished);
-  bytes.add_one(run.num_ranks);
-  for (const std::string* text : {&run.host, &run.catenary_version, &run.libtorch_version}) {
-    bytes.add_one(static_cast<std::uint64_t>(text->size()));
-    bytes.add_text(*text);
-  }
-  return bytes.checksum();
-}
-
-std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, const Layout& b,
-                                   const std::string& name_b) {
-  Problems problems;
-  const auto compare = [&](const std::string& what, const auto& in_a, const auto& in_b) {
-    if (in_a != in_b) problems.add(fmt::format("{}: '{}' in {}, '{}' in {}", what, in_a, name_a, in_b, name_b));
-  };
-  compare("dtype", a.numerics.dtype, b.numerics.dtype);
-  compare("device", a.numerics.device_kind, b.numerics.device_kind);
-  compare("threads a rank", a.numerics.threads_per_rank, b.numerics.threads_per_rank);
-  // Numerics are part of every unit's id, so with other numerics all ids differ, and saying so would hide the reason.
-  if (!problems.empty()) return problems.list();
-
-  for (const ModelRow& row : a.models) {
-    const ModelRow* other = find_row(b.models, row.name);
-    if (other == nullptr) continue;
-    const std::string model = fmt::format("model '{}', ", row.name);
-    compare(model + "family", row.family, other->family);
-    compare(model + "num_parameters", row.num_parameters, other->num_parameters);
-    compare(model + "num_embedding_parameters", row.num_embedding_parameters, other->num_embedding_parameters);
-    if (!same_number(row.training_tokens, other->training_tokens)) {
-      compare(model + "training_tokens", row.training_tokens, other->training_tokens);
-    }
-    if (!same_number(row.training_flops, other->training_flops)) {
-      compare(model + "training_flops", row.training_flops, other->training_flops);
-    }
-    compare(model + "weights' fingerprint", row.weights_fingerprint, other->weights_fingerprint);
-    compare(model + "tokenizer's fingerprint", row.tokenizer_fingerprint, other->tokenizer_fingerprint);
-    compare(model + "tensor_parallel_size", row.tensor_parallel_size, other->tensor_parallel_size);
-  }
-  for (const TaskRow& row : a.tasks) {
-    const TaskRow* other = find_row(b.tasks, row.name);
-    if (other == nullptr) continue;
-    const std::string task = fmt::format("task '{}', ", row.name);
-    compare(task + "format", row.format, other->format);
-    compare(task + "number of items", row.items.size(), other->items.size());
-    compare(task + "items' fingerprint", row.fingerprint, other->fingerprint);
-    if (row.fingerprint == other->fingerprint && row.items.size() == other->items.size() &&
-        !std::ranges::equal(row.items, other->items, same_item)) {
-      problems.add(task + "its items differ");
-    }
-  }
-  for (const ConditionRow& row : a.conditions) {
-    const ConditionRow* other = find_row(b.conditions, row.name);
-    if (other == nullptr) continue;
-    const std::string condition = fmt::format("condition '{}', ", row.name);
-    compare(condition + "kind", row.kind, other->kind);
-    compare(condition + "k", row.k, other->k);
-    compare(condition + "seed", row.seed, other->seed);
-    compare(condition + "exemplars", row.exemplars, other->exemplars);
-    compare(condition + "separator", row.separator, other->separator);
-    compare(condition + "definition", row.definition, other->definition);
-  }
-  if (!problems.empty()) return problems.list();  // from which other ids follow
-  const auto units_of_b = units_by_name(b);
-  for (const auto& [names, unit] : units_by_name(a)) {
-    const auto found = units_of_b.find(names);
-    if (found == units_of_b.end()) continue;
-    const std::string subject = fmt::format("unit {}, ", fmt::join(names, " x "));
-    compare(subject + "id", unit.id, found->second.id);
-    compare(subject + "texts an item", unit.num_texts_per_item, found->second.num_texts_per_item);
-    compare(subject + "room for a text", unit.num_bytes_per_text, found->second.num_bytes_per_text);
-  }
-  return problems.list();
-}
-
-std::vector<std::string> difference(const Layout& stored, const Layout& wanted) {
-  Problems problems;
-  if (stored.sweep_name != wanted.sweep_name) {
-    problems.add(fmt::format("sweep name: '{}' in the store, '{}' in the spec", stored.sweep_name, wanted.sweep_name));
-  }
-  const auto expect_all = [&problems](std::string_view kind, const auto& in_store, const auto& in_spec) {
-    for (const auto& row : in_store) {
-      if (find_row(in_spec, row.name) != nullptr) continue;
-      problems.add(fmt::format("the store has {} '{}', which the spec lacks", kind, row.name));
-    }
-  };
-  expect_all("model", stored.models, wanted.models);
-  expect_all("task", stored.tasks, wanted.tasks);
-  expect_all("condition", stored.conditions, wanted.conditions);
-  for (const std::string& conflict : conflicts(stored, "the store", wanted, "this run")) problems.add(conflict);
-  return problems.list();
-}
-
-bool is_same_grid(const Layout& stored, const Layout& wanted) {
-  const auto same_name = [](const auto& a, const auto& b) { return a.name == b.name; };
-  return std::ranges::equal(stored.models, wanted.models, same_name) &&
-         std::ranges::equal(stored.tasks, wanted.tasks, same_name) &&
-         std::ranges::equal(stored.conditions, wanted.conditions, same_name) &&
-         std::ranges::equal(stored.units, wanted.units, {}, &spec::WorkUnit::id, &spec::WorkUnit::id);
 }
 
 }  // namespace catenary::store

@@ -300,25 +300,4 @@ Tables tables_of(const Layout& layout, const std::vector<spec::ItemRange>& range
 Layout layout_of(const Tables& tables, const std::string& file, std::uint64_t num_file_bytes);
 std::vector<spec::ItemRange> ranges_of(const Tables& tables);
 
-/// The store's identity and integrity: hash of the root attributes that come from the layout and of all its tables.
-std::string layout_hash(const Layout& layout, const Tables& tables);
-
-/// See docs/store-format.md, "Checksums".
-std::uint32_t values_checksum(const std::string& unit_id, std::int64_t first_item, const Values& values);
-std::uint32_t record_checksum(const std::string& unit_id, std::int64_t first_item, const RangeRecord& record);
-/// `host` and versions as they are stored: cut to their width.
-std::uint32_t run_checksum(const Run& run);
-
-/// What two layouts have under the same name and yet otherwise: numerics, models, tasks, conditions, units. The names
-/// of the layouts are for the messages. Empty if both may lie in one store.
-std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, const Layout& b,
-                                   const std::string& name_b);
-
-/// Why a sweep of layout `wanted` cannot go on with what a store of layout `stored` holds; empty if it can. It may have
-/// more models, tasks and conditions, in another order; paths, the spec's text and provenance may differ.
-std::vector<std::string> difference(const Layout& stored, const Layout& wanted);
-
-/// Whether it can go on in the same file: nothing is added, and all is in the same order.
-bool is_same_grid(const Layout& stored, const Layout& wanted);
-
 }  // namespace catenary::store

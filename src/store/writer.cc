@@ -13,6 +13,8 @@
 #include "catenary/base/utf8.h"
 #include "catenary/store/reader.h"
 #include "store/carry_over.h"
+#include "store/checksums.h"
+#include "store/compare_layouts.h"
 #include "store/create.h"
 #include "store/h5.h"
 #include "store/range_writer.h"

@@ -14,6 +14,7 @@
 #include "catenary/base/error.h"
 #include "catenary/report/task_sample.h"
 #include "catenary/store/merge.h"
+#include "store/checksums.h"
 #include "store/h5.h"
 #include "store/serial_store.h"
 #include "support/temporary_folder.h"

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "catenary/base/error.h"
+#include "store/checksums.h"
 #include "store/serial_store.h"
 #include "support/temporary_folder.h"
 
