@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "store/example.h"
 #include "support/temporary_folder.h"
@@ -46,6 +47,14 @@ class FailingDisk : public testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
+  std::set<std::string> files() const {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      if (entry.is_regular_file()) names.insert(entry.path().filename().string());
+    }
+    return names;
+  }
+
   void expect_error_exit(int num_ranks, const std::string& failing_settings) {
     const std::string context = fmt::format("{} ranks, {}", num_ranks, failing_settings);
     std::filesystem::remove(path_);
@@ -79,6 +88,35 @@ TEST_F(FailingDisk, a_disk_that_fails_when_the_store_is_closed_is_told) {
   const std::string settings = "CATENARY_FAILING_CALL=fsync CATENARY_FAILING_AFTER=0 CATENARY_FAILING_RANK=";
   expect_error_exit(1, settings + "all");
   for (const char* rank : {"0", "1", "all"}) expect_error_exit(2, settings + rank);
+}
+
+TEST_F(FailingDisk, what_the_disk_did_not_take_does_not_count_as_done) {
+  const std::string settings =
+      "CATENARY_FAILING_SYNCS=1 CATENARY_FAILING_CALL=fsync CATENARY_FAILING_AFTER=3 CATENARY_FAILING_RANK=all";
+  ASSERT_EQ(run(1, settings), 1) << file_bytes(log_);
+  EXPECT_THAT(file_bytes(log_), HasSubstr("study.h5: cannot be put on the disk: Input/output error"));
+  const Reader reader(path_);
+  EXPECT_EQ(std::ranges::count(reader.ranges(), RangeState::kDone, &StoredRange::state), 3);
+  EXPECT_EQ(std::ranges::count(reader.ranges(), RangeState::kPending, &StoredRange::state),
+            std::ssize(reader.ranges()) - 3);
+}
+
+TEST_F(FailingDisk, a_store_that_cannot_grow_stays_as_it_is) {
+  ASSERT_EQ(run(1, "CATENARY_FAILING_SMALL=1 CATENARY_FAILING_RANK=none"), 0) << file_bytes(log_);
+  const std::string before = file_bytes(path_);
+  const std::string settings =
+      fmt::format("CATENARY_FAILING_FILE={}.tmp-1 CATENARY_FAILING_RANK=all CATENARY_FAILING_CALL=", path_.string());
+  // When the new file is made; when results are carried over; when it is put on the disk.
+  for (const char* failing :
+       {"write CATENARY_FAILING_AFTER=0", "write CATENARY_FAILING_AFTER=200", "fsync CATENARY_FAILING_AFTER=0"}) {
+    EXPECT_EQ(run(1, settings + failing), 1) << failing;
+    EXPECT_THAT(file_bytes(log_), HasSubstr("Input/output error")) << failing;
+    EXPECT_TRUE(file_bytes(path_) == before) << failing;  // not EXPECT_EQ, which would print them
+    EXPECT_THAT(files(), testing::UnorderedElementsAre("study.h5", "log.txt")) << failing;
+  }
+  ASSERT_EQ(run(1, ""), 0) << file_bytes(log_);
+  EXPECT_THAT(file_bytes(log_), HasSubstr("item ranges taken over"));
+  EXPECT_EQ(tally(Reader(path_), example_layout()).right, num_items(example_layout()));
 }
 
 }  // namespace

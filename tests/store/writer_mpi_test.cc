@@ -9,6 +9,7 @@
 #include "catenary/store/writer.h"
 #include "store/create.h"
 #include "store/example.h"
+#include "store/tables.h"
 #include "support/temporary_folder.h"
 
 namespace catenary::store {
@@ -312,6 +313,21 @@ TEST_F(StoreWriter, a_file_that_is_not_a_store_is_refused) {
   if (world_.rank() == 0) create_store(path_, layout_, {}, {}, {.format = "another program's"});
   world_.barrier();
   EXPECT_THAT(refusal(layout_), HasSubstr("an HDF5 file, but not a Catenary store"));
+}
+
+TEST_F(StoreWriter, a_store_cut_into_other_ranges_is_refused) {
+  if (world_.rank() == 0) {
+    std::vector<spec::ItemRange> halves;
+    for (const spec::ItemRange& whole : cut_into_ranges(layout_)) {
+      const std::int64_t half = whole.num_items / 2;
+      halves.push_back({whole.unit_index, whole.first_item, half});
+      halves.push_back({whole.unit_index, whole.first_item + half, whole.num_items - half});
+    }
+    create_store(path_, layout_, halves);
+    EXPECT_EQ(Reader(path_).ranges().size(), halves.size());
+  }
+  world_.barrier();
+  EXPECT_THAT(refusal(layout_), HasSubstr("its items are cut into other ranges than this Catenary's (64 items)"));
 }
 
 TEST_F(StoreWriter, a_newer_schema_is_refused) {
