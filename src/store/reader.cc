@@ -55,17 +55,35 @@ struct Reader::State {
   std::vector<spec::ItemScore> items_of(std::size_t range, const Values& values) const;
 };
 
-Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
-  state_->file = H5File::open(path);
-  if (!has_attribute(state_->file, "format") || read_text_attribute(state_->file, "format") != FileIdentity{}.format) {
+namespace {
+
+H5File open_store(const std::filesystem::path& path) {
+  H5File file = H5File::open(path);
+  if (!has_attribute(file, "format") || read_text_attribute(file, "format") != FileIdentity{}.format) {
     throw StoreError(fmt::format("{}: an HDF5 file, but not a Catenary store", path.string()));
   }
-  const std::int32_t version = read_int_attribute(state_->file, "schema_version");
+  const std::int32_t version = read_int_attribute(file, "schema_version");
   if (version != kSchemaVersion) {
     throw StoreError(fmt::format(
         "{}: has schema version {}, but this Catenary reads {}; {}", path.string(), version, kSchemaVersion,
         version > kSchemaVersion ? "use a newer Catenary" : "made by an earlier build: run the sweep anew"));
   }
+  return file;
+}
+
+}  // namespace
+
+std::map<std::string, std::int32_t> read_tensor_parallel_sizes(const std::filesystem::path& path) {
+  const H5File file = open_store(path);
+  const auto names = read_text_column(file, "models/name");
+  const auto sizes = Column<std::int32_t>::open(file, "models/tensor_parallel_size", names.size()).read_all();
+  std::map<std::string, std::int32_t> by_name;
+  for (std::size_t i = 0; i < names.size(); ++i) by_name[names[i]] = sizes[i];
+  return by_name;
+}
+
+Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
+  state_->file = open_store(path);
   state_->read_layout();
   const auto find = [this]<class T>(Column<T>& column, const ResultInfo<T>& result) {
     column = Column<T>::open(state_->file, result.info.path, result.num_rows);

@@ -70,7 +70,7 @@ class TensorParallelTest(SweepTestCase):
         spec = self.spec("heads.json", models=self.ladder({"demo-83k": 2}))
         self.check(run("plan", spec), 2, "heads.json: /models/0/tensor_parallel: demo-83k cannot be split among 2 ranks: num_heads is 3")
         spec = self.spec("ranks.json", models=self.ladder(TOGETHER))
-        self.check(run("run", spec, "-o", store, ranks=2), 2, "demo-360k", "is 4, and there are 2 ranks")
+        self.check(run("run", spec, "-o", store, ranks=2), 2, "demo-360k", "is 4, and there are 2; start more")
         self.assertFalse(store.exists())
 
     def test_a_store_keeps_its_sizes(self):
@@ -79,6 +79,19 @@ class TensorParallelTest(SweepTestCase):
         self.check(run("run", self.spec(models=[model]), "-o", store, "--threads", 1), 0)
         spec = self.spec(models=[{**model, "tensor_parallel": 2}])
         self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 1, "tensor_parallel_size: '1' in", "'2' in")
+
+    def test_a_spec_that_leaves_the_size_open_goes_on_with_the_store_s(self):
+        store = self.folder / "store.h5"
+        tasks = [{"name": t, "path": str(DEMO / "tasks" / f"{t}.jsonl"), "limit": 20} for t in ("negation", "recall", "category")]
+        model = {"name": "m", "path": str(DEMO / "models/demo-360k")}
+        forced = self.spec("forced.json", models=[{**model, "tensor_parallel": 2}], tasks=tasks[:1])
+        self.check(run("run", forced, "-o", store, "--threads", 1, ranks=2), 0)
+        open_size = self.spec("open.json", models=[model], tasks=tasks[:2])
+        self.check(run("run", open_size, "-o", store, "--threads", 1, ranks=2), 0, "2 of 4 item ranges to do")
+        self.assertEqual(self.scores(store)[1], {"m": 2})
+        one_more = self.spec("one_more.json", models=[model], tasks=tasks)
+        self.check(run("run", one_more, "-o", store, "--threads", 1), 2, "model m: 2 ranks hold it together in",
+                   "store.h5, and there is 1; start more with mpirun or srun, or take another -o")
 
     def test_plan_shows_the_sizes(self):
         spec = self.spec(models=self.ladder(TOGETHER))

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,10 @@ struct StoredRange {
   double flops = 0;
   double finished = 0;  // seconds since 1970-01-01 UTC
 };
+
+/// By the names of a store's models, how many ranks held each together. Reads that alone, and throws what a Reader
+/// throws.
+std::map<std::string, std::int32_t> read_tensor_parallel_sizes(const std::filesystem::path& path);
 
 /// A store, read-only, without MPI. Move-only. Reading while a sweep writes is allowed: what was done when the Reader
 /// was made is seen, the rest is pending. Throws StoreError naming file and dataset for anything that is missing, of

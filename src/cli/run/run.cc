@@ -96,7 +96,7 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
   }
   const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, *device, &world);
   std::vector<int> sizes;
-  parallel::agree(world, [&] { sizes = tensor_parallel_sizes(*study, *device, memory_bytes, world.size()); });
+  parallel::agree(world, [&] { sizes = tensor_parallel_sizes(*study, args.store, *device, memory_bytes, world.size()); });
   const store::Layout layout = make_layout(*study, *fingerprints, sizes, numerics, provenance_of_rank_0(world));
 
   check_left_out(args, layout);

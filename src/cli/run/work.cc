@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "catenary/engine/batch.h"
 #include "catenary/model/memory_plan.h"
 #include "catenary/parallel/tensor_parallel_group.h"
+#include "catenary/store/reader.h"
 #include "catenary/weights/cost.h"
 #include "catenary/weights/share.h"
 #include "cli/item_encoder.h"
@@ -69,25 +71,29 @@ bool fits_resident(const weights::ModelConfig& config, int size, spec::DType dty
 
 }  // namespace
 
-std::vector<int> tensor_parallel_sizes(const Study& study, at::Device device, std::int64_t memory_bytes,
-                                       int num_ranks) {
+std::vector<int> tensor_parallel_sizes(const Study& study, const std::filesystem::path& store_path, at::Device device,
+                                       std::int64_t memory_bytes, int num_ranks) {
+  std::map<std::string, std::int32_t> stored;
+  if (std::filesystem::exists(store_path)) stored = store::read_tensor_parallel_sizes(store_path);
   std::vector<int> sizes;
   Problems problems;
   for (std::size_t i = 0; i < study.checkpoints.size(); ++i) {
     const spec::ModelSpec& model = study.spec.models[i];
     const weights::ModelConfig& config = study.checkpoints[i].config();
-    int& chosen = sizes.emplace_back(static_cast<int>(model.tensor_parallel.value_or(1)));
+    const bool is_stored = !model.tensor_parallel && stored.contains(model.name);
+    int& chosen =
+        sizes.emplace_back(is_stored ? stored.at(model.name) : static_cast<int>(model.tensor_parallel.value_or(1)));
+    const std::string asked = is_stored ? fmt::format("{} ranks hold it together in {}", chosen, store_path.string())
+                                        : fmt::format("\"tensor_parallel\" is {}", chosen);
     if (chosen > num_ranks) {
-      problems.add(
-          fmt::format("model {}: \"tensor_parallel\" is {}, and there are {} ranks; start more with mpirun or srun",
-                      model.name, chosen, num_ranks));
+      problems.add(fmt::format("model {}: {}, and there {} {}; start more with mpirun or srun{}", model.name, asked,
+                               num_ranks == 1 ? "is" : "are", num_ranks, is_stored ? ", or take another -o" : ""));
     }
     if (chosen > 1 && device.is_cuda() && !parallel::has_nccl()) {
       problems.add(
-          fmt::format("model {}: \"tensor_parallel\" is {}, and this build has no NCCL, which GPUs need for that",
-                      model.name, chosen));
+          fmt::format("model {}: {}, and this build has no NCCL, which GPUs need for that", model.name, asked));
     }
-    if (model.tensor_parallel || device.is_cpu() || !parallel::has_nccl()) continue;
+    if (model.tensor_parallel || is_stored || device.is_cpu() || !parallel::has_nccl()) continue;
     for (int size = 1; size <= num_ranks; size *= 2) {
       if (!weights::share_problem(config, size).empty()) continue;
       if (!fits_resident(config, size, study.spec.dtype, device, memory_bytes)) continue;
