@@ -1,7 +1,9 @@
 // Models that ranks hold together against the same models on one rank: every tiny checkpoint of tests/reference/model.
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +16,7 @@
 #include "catenary/model/decoder.h"
 #include "catenary/model/device.h"
 #include "catenary/weights/cost.h"
+#include "support/temporary_folder.h"
 
 namespace catenary::model {
 namespace {
@@ -179,6 +182,77 @@ TEST(TensorParallelDecoder, what_cannot_be_split_is_refused_by_name) {
       EXPECT_THAT(e.what(), testing::HasSubstr(problem));
     }
   }
+}
+
+// Sanitizers have a malloc of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CATENARY_MEMORY DISABLED_TensorParallelMemory
+#else
+#define CATENARY_MEMORY TensorParallelMemory
+#endif
+
+// A Llama of 8 heads and 16 MB, all zeros.
+void write_model(const test::TemporaryFolder& folder) {
+  folder.write("config.json", R"({"model_type": "llama", "vocab_size": 4096, "hidden_size": 256, "num_hidden_layers": 2,
+    "intermediate_size": 1024, "num_attention_heads": 8, "num_key_value_heads": 4, "tie_word_embeddings": false,
+    "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "hidden_act": "silu"})");
+  std::vector<std::pair<std::string, std::vector<int>>> tensors{
+      {"model.embed_tokens", {4096, 256}}, {"lm_head", {4096, 256}}, {"model.norm", {256}}};
+  for (const char* layer : {"model.layers.0.", "model.layers.1."}) {
+    for (const auto& [name, shape] :
+         std::initializer_list<std::pair<const char*, std::vector<int>>>{{"input_layernorm", {256}},
+                                                                         {"post_attention_layernorm", {256}},
+                                                                         {"self_attn.q_proj", {256, 256}},
+                                                                         {"self_attn.k_proj", {128, 256}},
+                                                                         {"self_attn.v_proj", {128, 256}},
+                                                                         {"self_attn.o_proj", {256, 256}},
+                                                                         {"mlp.gate_proj", {1024, 256}},
+                                                                         {"mlp.up_proj", {1024, 256}},
+                                                                         {"mlp.down_proj", {256, 1024}}}) {
+      tensors.emplace_back(std::string(layer) + name, shape);
+    }
+  }
+  std::string header;
+  std::size_t end = 0;
+  for (const auto& [name, shape] : tensors) {
+    const std::size_t begin = end;
+    end += sizeof(float) * std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>());
+    header += fmt::format("{}\"{}.weight\": {{\"dtype\": \"F32\", \"shape\": [{}], \"data_offsets\": [{}, {}]}}",
+                          header.empty() ? "{" : ", ", name, fmt::join(shape, ", "), begin, end);
+  }
+  header += "}";
+  const std::uint64_t length = header.size();
+  const std::string size(reinterpret_cast<const char*>(&length), sizeof length);
+  folder.write("model.safetensors", size + header + std::string(end, '\0'));
+}
+
+TEST(CATENARY_MEMORY, each_rank_has_its_part_of_what_is_split) {
+  const parallel::Communicator world = parallel::Communicator::world();
+  const auto group = parallel::make_mpi_group(world, 0, world.size());
+  const test::TemporaryFolder folder;
+  write_model(folder);
+  const auto checkpoint = weights::Checkpoint::open(folder.path());
+  const auto allocated_bytes = [] {
+    const struct mallinfo2 info = ::mallinfo2();
+    return static_cast<double>(info.uordblks + info.hblkhd);
+  };
+  const auto load = [&] {
+    return std::make_unique<Decoder>(checkpoint, spec::DType::kFloat32, at::kCPU, Placement::kResident, Kernels::kOwn,
+                                     *group);
+  };
+  load();  // what libraries keep for themselves
+  const double before = allocated_bytes();
+  const auto decoder = load();
+  const double measured = allocated_bytes() - before;
+  const auto whole = weights::rank_share(checkpoint.config(), 1),
+             own = weights::rank_share(checkpoint.config(), world.size());
+  const double replicated = 4.0 * static_cast<double>(own->replicated_parameters);
+  const double expected = 4.0 * static_cast<double>(whole->split_parameters) / world.size();
+  if (world.rank() == 0) {
+    std::printf("%d ranks: %.0f bytes of what is split, %.4f of 1/%d of it\n", world.size(), measured - replicated,
+                (measured - replicated) / expected, world.size());
+  }
+  EXPECT_NEAR(measured - replicated, expected, 0.05 * expected);
 }
 
 // One rank, through the same calls of NCCL as several.
