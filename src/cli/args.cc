@@ -241,11 +241,12 @@ void add_score(CLI::App& app, ScoreArgs& args) {
   add_compute_options(app, args.compute);
   app.footer(
       "Prints a JSON line an item: item, class_logprobs (nats), n_tokens, greedy; and to standard error the means of\n"
-      "what they say.\n\n"
+      "what they say. Ranks that mpirun or srun starts hold the model together.\n\n"
       "Examples:\n"
       "  catenary score jobs/demo/models/demo-13k jobs/demo/tasks/memory-trap.jsonl --limit 3\n"
       "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.jsonl --few-shot 5 --dtype bfloat16\n"
-      "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.csv --condition instruct\n");
+      "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.csv --condition instruct\n"
+      "  mpirun -n 4 catenary score Meta-Llama-3-70B neqa.jsonl --dtype bfloat16\n");
 }
 
 void add_status(CLI::App& app, StatusArgs& args) {
@@ -661,6 +662,11 @@ Command parse_args(int argc, char** argv) {
   }
   if (run_app->parsed()) return run;
   if (probe_app->parsed()) return probe;
+  if (score_app->parsed()) {
+    if (score_app->count("--few-shot") > 0) score.condition.few_shot = score.condition.k > 0;
+    score.task.name = score.task.path.stem().string();
+    return score;
+  }
   if (launcher_rank() > 0) return static_cast<int>(kExitDone);  // the other commands are for one process
   if (supervise_app->parsed()) {
     std::vector<std::string> words{argv[0], "run"};
@@ -675,11 +681,6 @@ Command parse_args(int argc, char** argv) {
   if (app.got_subcommand("submit")) return submit;
   if (app.got_subcommand("nightly")) return nightly;
   if (app.got_subcommand("doctor")) return doctor;
-  if (score_app->parsed()) {
-    if (score_app->count("--few-shot") > 0) score.condition.few_shot = score.condition.k > 0;
-    score.task.name = score.task.path.stem().string();
-    return score;
-  }
   if (status_app->parsed()) return status;
   if (export_app->parsed()) return export_args;
   if (merge_app->parsed()) return merge;

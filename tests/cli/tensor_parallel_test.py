@@ -93,6 +93,25 @@ class TensorParallelTest(SweepTestCase):
         self.check(run("run", one_more, "-o", store, "--threads", 1), 2, "model m: 2 ranks hold it together in",
                    "store.h5, and there is 1; start more with mpirun or srun, or take another -o")
 
+    def test_score_has_the_ranks_hold_the_model_together(self):
+        model, task = DEMO / "models/demo-360k", DEMO / "tasks/recall.jsonl"
+        alone = run("score", model, task, "--threads", 1, "--limit", 100)
+        self.check(alone, 0)
+        expected = [json.loads(line) for line in alone.out.splitlines()]
+        for ranks in (2, 4):
+            together = run("score", model, task, "--threads", 1, "--limit", 100, ranks=ranks)
+            self.check(together, 0, "100 items, classification")
+            self.assertEqual(together.err.count("100 items"), 1)
+            actual = [json.loads(line) for line in together.out.splitlines()]
+            self.assertEqual([line["greedy"] for line in actual], [line["greedy"] for line in expected])
+            numpy.testing.assert_allclose([line["class_logprobs"] for line in actual],
+                                          [line["class_logprobs"] for line in expected], rtol=0, atol=2e-5)
+            self.assertNotEqual(together.out, alone.out)  # sums over ranks have other last bits
+        refused = run("score", DEMO / "models/demo-83k", task, ranks=2)
+        self.check(refused, 2, "the model cannot run on 2 ranks together: num_heads is 3, which 2 does not divide")
+        self.assertEqual(refused.err.count("cannot run"), 1)
+        self.check(run("score", model, self.folder / "none.jsonl", ranks=2), 2, "none.jsonl")
+
     def test_plan_shows_the_sizes(self):
         spec = self.spec(models=self.ladder(TOGETHER))
         self.check(run("plan", spec), 0, "demo-360k: 4 ranks together")

@@ -203,7 +203,7 @@ using Command =
                  TasksListArgs, TasksGenerateArgs, TasksShowArgs, TasksImportArgs, int>;
 
 /// Parses a command line; prints help and mistakes itself. Under mpirun or srun the first process alone speaks and does
-/// what is not `run`.
+/// what is neither `run` nor `score`.
 Command parse_args(int argc, char** argv);
 
 }  // namespace catenary::cli

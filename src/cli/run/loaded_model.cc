@@ -57,6 +57,12 @@ void without_backtrace(const std::function<void()>& act) {
   }
 }
 
+std::unique_ptr<parallel::TensorParallelGroup> make_group(const parallel::Communicator& among_ranks, int first_rank,
+                                                          int num_ranks, at::Device device) {
+  const auto make = device.is_cuda() ? parallel::make_nccl_group : parallel::make_mpi_group;
+  return make(among_ranks, first_rank, num_ranks);
+}
+
 LoadedModel::LoadedModel(const weights::Checkpoint& checkpoint, const std::vector<spec::ConditionSpec>& conditions,
                          spec::DType dtype, at::Device device, std::int64_t memory_bytes,
                          parallel::TensorParallelGroup& group)

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,6 +31,11 @@ std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device
 
 /// Calls `act`. What libtorch throws becomes an Error without its backtrace.
 void without_backtrace(const std::function<void()>& act);
+
+/// Ranks [first_rank, first_rank + num_ranks) as a group that holds a model: through MPI on the CPU, NCCL on GPUs.
+/// Throws SpecError where that needs NCCL, and this build has none.
+std::unique_ptr<parallel::TensorParallelGroup> make_group(const parallel::Communicator& among_ranks, int first_rank,
+                                                          int num_ranks, at::Device device);
 
 /// A checkpoint ready to score: tokenizer, chat templates and decoder; with a group, this rank's share of it.
 class LoadedModel {

@@ -14,9 +14,7 @@ namespace {
 
 struct Dispatch {
   int operator()(const RunArgs& args) const { return run(args); }
-  int operator()(const ScoreArgs& args) const {
-    return guard([&] { return score(args); });
-  }
+  int operator()(const ScoreArgs& args) const { return score(args); }
   int operator()(const ProbeArgs& args) const { return probe(args.folder); }
   int operator()(int exit_code) const { return exit_code; }
   template <class Other>

@@ -97,8 +97,7 @@ void RangeRunner::join(const scheduler::Group& ranks) {
   group_ = &parallel::single_rank();
   ranks_ = ranks;
   if (ranks.num_ranks == 1) return;
-  const auto make = device_.is_cuda() ? parallel::make_nccl_group : parallel::make_mpi_group;
-  own_group_ = make(among_ranks_, ranks.first_rank, ranks.num_ranks);
+  own_group_ = make_group(among_ranks_, ranks.first_rank, ranks.num_ranks, device_);
   group_ = own_group_.get();
 }
 

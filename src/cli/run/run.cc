@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,12 +13,11 @@
 #include "catenary/base/log.h"
 #include "catenary/model/device.h"
 #include "catenary/parallel/communicator.h"
-#include "catenary/parallel/mpi_environment.h"
 #include "catenary/scheduler/sweep.h"
 #include "catenary/store/writer.h"
 #include "cli/exit_code.h"
-#include "cli/guard.h"
 #include "cli/run/loaded_model.h"
+#include "cli/run/on_all_ranks.h"
 #include "cli/run/progress.h"
 #include "cli/run/range_runner.h"
 #include "cli/run/rank_device.h"
@@ -62,16 +59,6 @@ void check_left_out(const RunArgs& args, const store::Layout& layout) {
   }
 }
 
-// The tasks of a step of srun that has no MPI plugin; 0 for all other processes.
-int num_tasks_without_mpi() {
-  const char* num_tasks = std::getenv("SLURM_STEP_NUM_TASKS");
-  if (num_tasks == nullptr || std::getenv("SLURM_PROCID") == nullptr) return 0;
-  for (const char* rank : {"PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK"}) {
-    if (std::getenv(rank) != nullptr) return 0;
-  }
-  return std::atoi(num_tasks);
-}
-
 int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks, const RunArgs& args) {
   listen_for_stop_signals();
   std::optional<Study> study;
@@ -96,7 +83,8 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
   }
   const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, *device, &world);
   std::vector<int> sizes;
-  parallel::agree(world, [&] { sizes = tensor_parallel_sizes(*study, args.store, *device, memory_bytes, world.size()); });
+  parallel::agree(world,
+                  [&] { sizes = tensor_parallel_sizes(*study, args.store, *device, memory_bytes, world.size()); });
   const store::Layout layout = make_layout(*study, *fingerprints, sizes, numerics, provenance_of_rank_0(world));
 
   check_left_out(args, layout);
@@ -161,39 +149,9 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
 }  // namespace
 
 int run(const RunArgs& args) {
-  if (const int num_strangers = num_tasks_without_mpi(); num_strangers > 1) {
-    return guard(
-        [&]() -> int {
-          throw SpecError(
-              fmt::format("srun started {} tasks that do not know of one another; use srun --mpi=pmix, or what "
-                          "`srun --mpi=list` has for this MPI",
-                          num_strangers));
-        },
-        [] { return std::string_view(std::getenv("SLURM_PROCID")) == "0"; });
-  }
-  std::optional<parallel::MpiEnvironment> mpi;
-  std::optional<Communicator> world, among_ranks;
-  bool returned = false;
-  const int code = guard(
-      [&] {
-        mpi.emplace();
-        world.emplace(Communicator::world());
-        log::set_rank(world->rank(), world->size());
-        among_ranks.emplace(Communicator::world());
-        const int exit_code = run_on_all_ranks(*world, *among_ranks, args);
-        returned = true;
-        return exit_code;
-      },
-      // What all know of, rank 0 says. What one rank alone met, that rank says.
-      [&] { return !world || world->rank() == 0 || !world->failed_together(); });
-  if (!returned && world && !world->failed_together()) {  // MPI_Finalize would wait for ranks that know nothing of this
-    std::fflush(nullptr);
-    if (world->size() == 1) std::_Exit(code);
-    parallel::MpiEnvironment::abort(code);
-  }
-  among_ranks.reset();
-  world.reset();
-  return code;
+  return on_all_ranks([&](const Communicator& world, const Communicator& among_ranks) {
+    return run_on_all_ranks(world, among_ranks, args);
+  });
 }
 
 }  // namespace catenary::cli

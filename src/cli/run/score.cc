@@ -5,14 +5,18 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
 #include "catenary/model/device.h"
+#include "catenary/parallel/communicator.h"
+#include "catenary/parallel/tensor_parallel_group.h"
 #include "catenary/spec/work_unit.h"
 #include "catenary/task/metric.h"
 #include "catenary/task/prompt.h"
@@ -21,11 +25,16 @@
 #include "cli/exit_code.h"
 #include "cli/item_encoder.h"
 #include "cli/run/loaded_model.h"
+#include "cli/run/on_all_ranks.h"
+#include "cli/run/rank_device.h"
+#include "cli/run/same_on_all_ranks.h"
 #include "cli/run/threads.h"
+#include "cli/study.h"
 
 namespace catenary::cli {
-
 namespace {
+
+using parallel::Communicator;
 
 // Means over the items scored, to standard error.
 class Summary {
@@ -93,48 +102,81 @@ class Summary {
   std::array<double, 7> sums_{};
 };
 
-}  // namespace
+nlohmann::ordered_json line_of(std::int64_t index, spec::TaskFormat format, const spec::ItemScore& item) {
+  nlohmann::ordered_json line;
+  line["item"] = index;
+  if (format != spec::TaskFormat::kNumeric) {
+    line["class_logprobs"] = item.log_likelihoods;
+    line["n_tokens"] = item.num_tokens;
+    line["greedy"] = nlohmann::ordered_json::array();
+    for (const auto is_greedy : item.is_greedy) line["greedy"].push_back(is_greedy != 0);
+  }
+  for (const auto& written : item.texts) line["texts"].push_back(written.text);
+  if (format == spec::TaskFormat::kNumeric) {
+    const auto estimate = task::parse_number(item.texts.back().text);
+    line["estimate"] = estimate ? nlohmann::ordered_json(*estimate) : nlohmann::ordered_json();
+  }
+  return line;
+}
 
-int score(const ScoreArgs& args) {
-  const task::Task task = task::read_task(args.task);
-  model::set_num_threads(threads_per_rank(args.compute.num_threads, nullptr));
-  check_condition(task, args.condition);
-  const auto checkpoint = weights::Checkpoint::open(args.model);
-  const at::Device device = model::choose_device(args.compute.device, 0);
-  LoadedModel model(checkpoint, {args.condition}, args.dtype, device,
-                    memory_of_rank(args.compute.memory_budget_bytes, device, nullptr));
+int score_on_all_ranks(const Communicator& world, const Communicator& among_ranks, const ScoreArgs& args) {
+  Study study;
+  study.spec.dtype = args.dtype;
+  std::optional<at::Device> device;
+  int num_threads = 1;
+  std::unique_ptr<parallel::TensorParallelGroup> group;
+  std::optional<LoadedModel> model;
+  parallel::agree(world, [&] {
+    study.tasks.push_back(task::read_task(args.task));
+    check_condition(study.tasks.front(), args.condition);
+    study.checkpoints.push_back(weights::Checkpoint::open(args.model));
+  });
+  parallel::agree(world, [&] { device = device_of_rank(args.compute.device, world); });
+  parallel::agree(world, [&] { num_threads = threads_per_rank(args.compute.num_threads, &world); });
+  parallel::agree(world, [&] {
+    check_same_inputs(world, study);
+    agreed_numerics(world, study, *device, num_threads);
+  });
+  model::set_num_threads(num_threads);
+  const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, *device, &world);
+  parallel::agree(world, [&] {
+    if (world.size() > 1) group = make_group(among_ranks, 0, world.size(), *device);
+    model.emplace(study.checkpoints.front(), std::vector{args.condition}, args.dtype, *device, memory_bytes,
+                  group ? *group : parallel::single_rank());
+  });
+
+  const task::Task& task = study.tasks.front();
   Summary summary(task);
   std::int64_t num_truncated = 0;
   for (const spec::ItemRange& range : spec::cut_into_ranges(0, task.count)) {
     const std::int64_t first = task.first + range.first_item;
-    const engine::Scores scores =
-        model.score(model.prepare(task, first, range.num_items, args.condition), task.format, args.condition);
+    std::vector<LoadedModel::Item> items;
+    engine::Scores scores;
+    parallel::agree(world, [&] { items = model->prepare(task, first, range.num_items, args.condition); });
+    parallel::agree(world, [&] { scores = model->score(items, task.format, args.condition); });
+    if (world.rank() > 0) continue;
     for (std::size_t i = 0; i < scores.items.size(); ++i) {
       const spec::ItemScore& item = scores.items[i];
       if (item.is_truncated) ++num_truncated;
-      summary.add(task.items[static_cast<std::size_t>(first) + i], item);
-      nlohmann::ordered_json line;
-      line["item"] = first + static_cast<std::int64_t>(i);
-      if (task.format != spec::TaskFormat::kNumeric) {
-        line["class_logprobs"] = item.log_likelihoods;
-        line["n_tokens"] = item.num_tokens;
-        line["greedy"] = nlohmann::ordered_json::array();
-        for (const auto is_greedy : item.is_greedy) line["greedy"].push_back(is_greedy != 0);
-      }
-      for (const auto& written : item.texts) line["texts"].push_back(written.text);
-      if (task.format == spec::TaskFormat::kNumeric) {
-        const auto estimate = task::parse_number(item.texts.back().text);
-        line["estimate"] = estimate ? nlohmann::ordered_json(*estimate) : nlohmann::ordered_json();
-      }
-      std::puts(line.dump().c_str());
+      const std::int64_t index = first + static_cast<std::int64_t>(i);
+      summary.add(task.items[static_cast<std::size_t>(index)], item);
+      std::puts(line_of(index, task.format, item).dump().c_str());
     }
     if (std::fflush(stdout) != 0) throw Error("standard output cannot be written");
   }
   if (num_truncated > 0) {
     log::warning(fmt::format("{} items were cut to fit the model's context", num_truncated));
   }
-  summary.log();
+  if (world.rank() == 0) summary.log();
   return kExitDone;
+}
+
+}  // namespace
+
+int score(const ScoreArgs& args) {
+  return on_all_ranks([&](const Communicator& world, const Communicator& among_ranks) {
+    return score_on_all_ranks(world, among_ranks, args);
+  });
 }
 
 }  // namespace catenary::cli

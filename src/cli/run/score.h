@@ -4,7 +4,8 @@
 
 namespace catenary::cli {
 
-/// `catenary score`: a JSON line an item on standard output. Returns the exit code.
+/// `catenary score`: a JSON line an item on standard output, from rank 0. Several ranks hold the model together.
+/// Initialises MPI. Returns the exit code.
 int score(const ScoreArgs& args);
 
 }  // namespace catenary::cli
