@@ -44,6 +44,7 @@ class TimedGroup : public parallel::TensorParallelGroup {
   explicit TimedGroup(parallel::TensorParallelGroup& group) : group_(group) {}
   int rank() const override { return group_.rank(); }
   int size() const override { return group_.size(); }
+  std::vector<std::string> all_gather(const std::string& text) override { return group_.all_gather(text); }
   void all_reduce(const parallel::Elements& elements, parallel::Reduction reduction) override {
     const auto start = Clock::now();
     group_.all_reduce(elements, reduction);

@@ -66,6 +66,15 @@ TEST(TensorParallelGroup, sums_have_the_same_bits_on_all_ranks) {
   for (const std::string& other : world.all_gather(bytes)) EXPECT_EQ(other, bytes);
 }
 
+TEST(TensorParallelGroup, all_gather_gives_everyone_each_rank_s_text) {
+  const Communicator world = Communicator::world();
+  const auto group = group_of_all(world);
+  std::vector<std::string> expected;
+  for (int rank = 0; rank < group->size(); ++rank) expected.emplace_back(static_cast<std::size_t>(rank) * 3, 'x');
+  EXPECT_EQ(group->all_gather(expected[static_cast<std::size_t>(group->rank())]), expected);
+  EXPECT_EQ(single_rank().all_gather("alone"), std::vector<std::string>{"alone"});
+}
+
 TEST(TensorParallelGroup, halves_of_the_ranks_work_side_by_side) {
   const Communicator world = Communicator::world();
   if (world.size() == 1) GTEST_SKIP() << "one rank has no halves";
