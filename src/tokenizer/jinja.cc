@@ -9,6 +9,7 @@
 
 #include "catenary/base/error.h"
 #include "tokenizer/jinja_builtins.h"
+#include "tokenizer/jinja_operators.h"
 #include "tokenizer/jinja_syntax.h"
 #include "tokenizer/unicode.h"
 

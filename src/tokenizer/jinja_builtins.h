@@ -3,19 +3,13 @@
 #include <chrono>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "tokenizer/jinja_arguments.h"
 #include "tokenizer/jinja_value.h"
 
 /// The filters, tests, methods and functions that templates call, after jinja2/filters.py, jinja2/tests.py, Python's
 /// str and dict, and what transformers adds.
 namespace catenary::tokenizer::jinja {
-
-struct Arguments {
-  Values positional;
-  std::vector<std::pair<std::string, Value>> named;
-};
 
 bool is_filter(std::string_view name);
 bool is_test(std::string_view name);
@@ -28,8 +22,5 @@ Value call_method(const Value& object, const std::string& name, const Arguments&
 using Clock = std::chrono::system_clock;
 /// Every function but namespace().
 Value call_function(Function function, const Arguments& arguments, Clock::time_point now, Budget& budget);
-
-/// left op right, for + - * / // % **.
-Value calculate(const std::string& op, const Value& left, const Value& right, Budget& budget);
 
 }  // namespace catenary::tokenizer::jinja

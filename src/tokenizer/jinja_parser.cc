@@ -64,9 +64,6 @@ class Parser {
     throw Failure(fmt::format("unexpected {}{}{}", token.type == Token::kEnd ? "end" : fmt::format("'{}'", token.text),
                               expected.empty() ? "" : ", expected ", expected));
   }
-  [[noreturn]] static void fail_unsupported(std::string_view what) {
-    throw Failure(fmt::format("{} is not supported", what));
-  }
 
   // ---- nodes
   template <class... Children>

@@ -220,6 +220,10 @@ std::vector<std::size_t> slice_indices(std::int64_t size, std::optional<std::int
 
 }  // namespace
 
+void fail_unsupported(std::string_view what) {
+  throw Failure(fmt::format("{} is not supported", what));
+}
+
 void Writer::repeat(std::string_view text, std::int64_t times) {
   if (times <= 0 || text.empty()) return;
   std::size_t size = 0;
@@ -272,6 +276,12 @@ Value make_sequence(Sequence::Kind kind, Values items, Budget& budget, std::stri
   for (const Value& item : items) depth = std::max(depth, depth_above(item));
   return std::make_shared<const Sequence>(
       Sequence{.kind = kind, .items = std::move(items), .shown = std::move(shown), .depth = depth});
+}
+
+Value pairs_of(const Dict& dict, Sequence::Kind kind, Budget& budget) {
+  Values pairs;
+  for (const auto& [key, value] : dict.items) pairs.push_back(make_sequence(Sequence::kTuple, {key, value}, budget));
+  return make_sequence(kind, std::move(pairs), budget, kind == Sequence::kView ? "dict_items" : "");
 }
 
 Value make_dict(std::vector<std::pair<Value, Value>> items, Budget& budget) {

@@ -20,6 +20,7 @@ struct Node;
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+[[noreturn]] void fail_unsupported(std::string_view what);
 
 /// How much a template may do: every step, byte and element that it makes is charged. A template may come from a
 /// stranger.
@@ -99,6 +100,8 @@ std::optional<double> as_number(const Value& value);
 Value make_text(Writer writer);
 Value make_text(std::string_view text, Budget& budget);
 Value make_sequence(Sequence::Kind kind, Values items, Budget& budget, std::string shown = "");
+/// The pairs of a dict: (key, value).
+Value pairs_of(const Dict& dict, Sequence::Kind kind, Budget& budget);
 /// Later keys replace earlier ones, in their place.
 Value make_dict(std::vector<std::pair<Value, Value>> items, Budget& budget);
 
