@@ -209,11 +209,22 @@ std::optional<std::size_t> find_extremal(const Measured& points) {
 std::string text(const Estimate& estimate) {
   // Sums leave 1e-16 where nothing is.
   const auto rounded = [](double value) { return std::abs(value) < 1e-12 ? 0.0 : value; };
+  if (!std::isfinite(estimate.low))
+    return fmt::format("{:+.3g} (no interval: so few points fit exactly)", rounded(estimate.value));
   return fmt::format("{:+.3g} (95 % interval {:+.3g} to {:+.3g})", rounded(estimate.value), rounded(estimate.low),
                      rounded(estimate.high));
 }
 
 // ---- the verdict, given the evidence ------------------------------------------------------------------------------
+
+/// Rule 2: p-values of a turn down and up, and of one up and down.
+struct TurnPValues {
+  double arms_down_up, arms_up_down;
+  double towers_down_up, towers_up_down;
+
+  double down_up() const { return std::min(arms_down_up, towers_down_up); }
+  double up_down() const { return std::min(arms_up_down, towers_up_down); }
+};
 
 struct Decision {
   Verdict verdict;
@@ -221,24 +232,19 @@ struct Decision {
   std::string reason;
 };
 
-Decision decide(const Measured& points, const Judgement& evidence, std::span<const Arms> all, Direction direction,
+Decision decide(const Measured& points, const Judgement& evidence, const TurnPValues& turns, Direction direction,
                 const JudgeOptions& options) {
   const Polynomial& line = evidence.polynomials[1];
   const Polynomial& parabola = evidence.polynomials[2];
   const bool higher_is_better = direction == Direction::kHigherIsBetter;
 
-  const double arms_down_up = arms_p_value(all, parabola, 1), arms_up_down = arms_p_value(all, parabola, -1);
-  const double towers_down_up = towers_p_value(points, options.large_change, 1),
-               towers_up_down = towers_p_value(points, options.large_change, -1);
-  const bool down_up = std::min(arms_down_up, towers_down_up) < kLevel;
-  const bool up_down = std::min(arms_up_down, towers_up_down) < kLevel;
+  const bool down_up = turns.down_up() < kLevel, up_down = turns.up_down() < kLevel;
   if (down_up && up_down) return {Verdict::kInconclusive, kNan, "the values turn more than once"};
   if (down_up || up_down) {
     const Verdict verdict = down_up == higher_is_better ? Verdict::kUShaped : Verdict::kInvertedU;
     const std::string_view shape = down_up ? "falls, then rises" : "rises, then falls";
-    const double of_arms = down_up ? arms_down_up : arms_up_down, of_towers = down_up ? towers_down_up : towers_up_down;
-    const double p_value = std::min({1.0, of_arms, of_towers});
-    if (of_arms >= kLevel)
+    const double p_value = down_up ? turns.down_up() : turns.up_down();
+    if ((down_up ? turns.arms_down_up : turns.arms_up_down) >= kLevel)
       return {verdict, p_value,
               fmt::format("the value {}, each by more than {:g} beyond the items' error", shape, options.large_change)};
     return {
@@ -260,9 +266,15 @@ Decision decide(const Measured& points, const Judgement& evidence, std::span<con
   if (std::min(p_total, p_ends) < kLevel) {
     const bool is_total = p_total < kLevel;
     const Estimate& shown = is_total ? total : ends;
+    std::string reason = fmt::format(
+        "the value changes by {} {}", text(shown),
+        is_total ? fmt::format("along the fitted {}", to_string(trend.degree)) : "from the first point to the last");
+    if (seems_to_turn(evidence))
+      reason += fmt::format("; the point at scale {:.3g} lies {} both ends, but no turn is shown (p = {:.2g})",
+                            evidence.smallest_to_extremal->to_scale,
+                            evidence.smallest_to_extremal->difference.value < 0 ? "below" : "above", evidence.p_turn);
     return {(shown.value > 0) == higher_is_better ? Verdict::kPositive : Verdict::kInverse, std::min(p_total, p_ends),
-            fmt::format("the value changes by {} over the range ({})", text(shown),
-                        is_total ? to_string(trend.degree) : "end points")};
+            std::move(reason)};
   }
 
   const double half_range = 0.5 * std::log10(last / first);
@@ -297,6 +309,13 @@ std::string_view to_string(Verdict verdict) {
   return {};
 }
 
+bool seems_to_turn(const Judgement& judgement) {
+  const auto is_beyond = [](const std::optional<Effect>& effect) {
+    return effect && effect->difference.low * effect->difference.high > 0;
+  };
+  return is_beyond(judgement.smallest_to_extremal) && is_beyond(judgement.extremal_to_largest);
+}
+
 Judgement judge(std::span<const ScalingPoint> input, Direction direction, const JudgeOptions& options,
                 std::span<const double> item_covariance) {
   check(item_covariance.empty() || item_covariance.size() == input.size() * input.size(),
@@ -306,6 +325,7 @@ Judgement judge(std::span<const ScalingPoint> input, Direction direction, const 
   result.num_scales = static_cast<int>(points.size());
   result.verdict = Verdict::kInconclusive;
   result.p_value = kNan;
+  result.p_turn = kNan;
   result.reason = fmt::format("a verdict needs 3 distinct scales, and there {} {}", points.size() == 1 ? "is" : "are",
                               points.size());
   if (points.size() == 0) return result;
@@ -341,7 +361,13 @@ Judgement judge(std::span<const ScalingPoint> input, Direction direction, const 
     result.arms = *std::ranges::max_element(
         all, {}, [](const Arms& arms) { return std::max(weaker_arm(arms, 1), weaker_arm(arms, -1)); });
   }
-  Decision decision = decide(points, result, all, direction, options);
+  const Polynomial& parabola = result.polynomials[2];
+  const TurnPValues turns{.arms_down_up = arms_p_value(all, parabola, 1),
+                          .arms_up_down = arms_p_value(all, parabola, -1),
+                          .towers_down_up = towers_p_value(points, options.large_change, 1),
+                          .towers_up_down = towers_p_value(points, options.large_change, -1)};
+  result.p_turn = std::min(turns.down_up(), turns.up_down());
+  Decision decision = decide(points, result, turns, direction, options);
   result.verdict = decision.verdict;
   result.p_value = decision.p_value;
   result.reason = std::move(decision.reason);

@@ -1,5 +1,6 @@
 #include "catenary/analysis/verdict.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,6 +22,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr auto kHigher = Direction::kHigherIsBetter;
@@ -133,6 +135,32 @@ TEST(Verdict, too_few_sizes_are_inconclusive_with_what_can_be_said) {
   EXPECT_EQ(two.verdict, Verdict::kInconclusive);
   EXPECT_THAT(two.reason, HasSubstr("3 distinct scales, and there are 2"));
   EXPECT_NEAR(two.slope_per_decade->value, 0.8, 1e-12);
+}
+
+TEST(Verdict, a_trend_that_seems_to_turn_says_why_it_is_none) {
+  // Each arm is far beyond its items' error, but the models scatter by more than that about any curve.
+  const std::vector<ScalingPoint> points{
+      {8680, .507, .029, 300},   {12600, .370, .028, 300},  {31100, .323, .027, 300},  {83200, .237, .024, 300},
+      {188000, .330, .027, 300}, {360000, .563, .029, 300}, {1690000, .800, .023, 300}};
+  const Judgement result = judge(points, kHigher);
+  EXPECT_EQ(result.verdict, Verdict::kPositive);
+  EXPECT_TRUE(seems_to_turn(result));
+  EXPECT_GT(result.p_turn, 0.05);
+  EXPECT_LT(result.p_turn, 1);
+  EXPECT_THAT(result.reason, HasSubstr(fmt::format("the point at scale 8.32e+04 lies below both ends, but no turn is "
+                                                   "shown (p = {:.2g})",
+                                                   result.p_turn)));
+  const Judgement straight = judge(ladder({.30, .36, .41, .45, .51, .55}), kHigher);
+  EXPECT_FALSE(seems_to_turn(straight));
+  EXPECT_THAT(straight.reason, Not(HasSubstr("turn")));
+  const Judgement u = judge(ladder({.50, .43, .40, .40, .44, .51}), kHigher);
+  EXPECT_EQ(u.p_turn, u.p_value);
+}
+
+TEST(Verdict, where_no_point_is_left_over_there_is_no_interval) {
+  const Judgement three = judge(ladder({.50, .53, .48}, 0.05), kHigher);
+  EXPECT_EQ(three.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(three.reason, Not(HasSubstr("inf")));
 }
 
 TEST(Verdict, bad_points_are_named_and_the_rest_is_judged) {

@@ -77,6 +77,18 @@ class Fit(unittest.TestCase):
         self.assertEqual([curve["verdict"] for curve in again], ["u_shaped", "positive"])
         self.assertEqual([p["value"] for p in again[1]["points"]], [p["value"] for p in up["points"]])
 
+    def test_a_table_has_the_decimals_of_its_errors(self):
+        path = self.folder / "s.csv"
+        rows = ["task,condition,model,num_parameters,metric,value,standard_error,n"]
+        rows += [f"t,{condition},m{i},{size},loss,{0.69315 + 0.0001 * i - shift},{error},2500"
+                 for condition, shift, error in (("fine", 0, 0.0004), ("coarse", 0.0002, 0.3)) for i, size in enumerate(SIZES)]
+        path.write_text("\n".join(rows) + "\n")
+        shown = run("fit", path).stdout
+        self.assertIn("0.6931±0.0004  ", shown.replace("0.6932±", "0.6931±"))
+        self.assertIn("0.69±0.30  ", shown)
+        self.assertNotIn("-0.00 ", shown)
+        self.assertNotIn("inf", shown)
+
     def test_same_seed_same_numbers(self):
         table = long_table(self.folder / "t.csv", {("dip", "zero", "f"): U})
         self.assertEqual(self.fit(table, "--seed", 5), self.fit(table, "--seed", 5))

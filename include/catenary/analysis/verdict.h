@@ -43,7 +43,8 @@ struct Judgement {
   /// Of the change or turn that the verdict claims, corrected for looking at several splits; NaN for flat and
   /// inconclusive.
   double p_value;
-  std::string reason;                 // one sentence for people
+  double p_turn;       // of the likelier turn, claimed or not, corrected likewise; NaN with fewer than three scales
+  std::string reason;  // one sentence for people
   std::vector<std::string> problems;  // points left out or merged, each by its position in the input
   int num_scales;                     // distinct scales that were used
 
@@ -60,6 +61,10 @@ struct Judgement {
   std::optional<Effect> smallest_to_extremal;
   std::optional<Effect> extremal_to_largest;
 };
+
+/// Whether the extremal point lies beyond both ends by more than the items' error. A table shows that, and it is no
+/// turn yet: models scatter, too.
+bool seems_to_turn(const Judgement& judgement);
 
 /// The verdict on one curve. In this order, with K distinct scales:
 ///

@@ -134,7 +134,18 @@ class Notes {
 };
 
 std::string value_text(const LadderPoint& point) {
-  return fmt::format("{:.2f}±{:.2f}", point.point.value, point.point.standard_error);
+  const int decimals = decimals_for(point.point.standard_error);
+  return fmt::format("{:.{}f}±{:.{}f}", point.point.value, decimals, point.point.standard_error, decimals);
+}
+
+// Zero has a plus, whichever side it was rounded from.
+std::string signed_text(double value, int decimals) {
+  const std::string text = fmt::format("{:+.{}f}", value, decimals);
+  return text.find_first_of("123456789") == std::string::npos ? fmt::format("{:+.{}f}", 0.0, decimals) : text;
+}
+
+std::string signed_text(const Estimate& estimate) {
+  return signed_text(estimate.value, decimals_for(estimate.standard_error));
 }
 
 // The point at a scale that the judgement named.
@@ -148,9 +159,11 @@ std::string p_text(double p_value) {
   return p_value < 0.001 ? "<0.001" : fmt::format("{:.3f}", p_value);
 }
 
-std::string interval_text(const Estimate& estimate, double unit) {
-  if (!std::isfinite(estimate.low)) return fmt::format("{:+.2f}", unit * estimate.value);
-  return fmt::format("{:+.2f} ({:+.2f} to {:+.2f})", unit * estimate.value, unit * estimate.low, unit * estimate.high);
+std::string interval_text(const Estimate& estimate) {
+  if (!std::isfinite(estimate.low)) return signed_text(estimate);
+  const int decimals = decimals_for(estimate.standard_error);
+  return fmt::format("{} ({} to {})", signed_text(estimate), signed_text(estimate.low, decimals),
+                     signed_text(estimate.high, decimals));
 }
 
 std::vector<std::string> table_row(const CurveReport& report) {
@@ -182,7 +195,15 @@ std::string power_text(const analysis::Power& power) {
 std::string effect_text(const Ladder& ladder, const analysis::Effect& effect) {
   return ladder.metric.is_proportion ? fmt::format("{:+.1f} points ({:+.1f} to {:+.1f})", 100 * effect.difference.value,
                                                    100 * effect.difference.low, 100 * effect.difference.high)
-                                     : interval_text(effect.difference, 1);
+                                     : interval_text(effect.difference);
+}
+
+// The effects of the arms in a sentence.
+std::string arms_text(const CurveReport& report) {
+  return fmt::format("{} from the smallest to {}, {} from there to the largest",
+                     effect_text(report.ladder, *report.judgement.smallest_to_extremal),
+                     short_number(report.judgement.smallest_to_extremal->to_scale),
+                     effect_text(report.ladder, *report.judgement.extremal_to_largest));
 }
 
 std::string turn_text(const CurveReport& report) {
@@ -190,18 +211,18 @@ std::string turn_text(const CurveReport& report) {
   std::string text = std::isfinite(turn.high) ? fmt::format("turns at {} ({} to {})", short_number(turn.value),
                                                             short_number(turn.low), short_number(turn.high))
                                               : fmt::format("turns at {} or so", short_number(turn.value));
-  if (report.judgement.smallest_to_extremal)
-    text += fmt::format("; {} from the smallest to {}, {} from there to the largest",
-                        effect_text(report.ladder, *report.judgement.smallest_to_extremal),
-                        short_number(report.judgement.smallest_to_extremal->to_scale),
-                        effect_text(report.ladder, *report.judgement.extremal_to_largest));
+  if (report.judgement.smallest_to_extremal) text += "; " + arms_text(report);
   return text;
 }
 
-// What a trend is worth in a sentence, as turn_text says it of a turn.
+// What a trend is worth in a sentence, and why it is no turn where it looks like one.
 std::string trend_text(const CurveReport& report) {
-  return fmt::format("{} from the smallest to the largest",
-                     effect_text(report.ladder, *report.judgement.smallest_to_largest));
+  const analysis::Judgement& judgement = report.judgement;
+  std::string text = fmt::format("{}: {} from the smallest to the largest", to_string(judgement.verdict),
+                                 effect_text(report.ladder, *judgement.smallest_to_largest));
+  if (analysis::seems_to_turn(judgement))
+    text += fmt::format("; no turn is shown (p {}), though {}", p_text(judgement.p_turn), arms_text(report));
+  return text;
 }
 
 std::string heading(const Ladder& ladder) {
@@ -232,11 +253,12 @@ void print_table(const std::vector<const CurveReport*>& reports) {
       notes.add("inconclusive: " + judgement.reason + (report->power ? power_text(*report->power) : ""), name);
     if (report->turning_point)
       notes.add(turn_text(*report), name);
-    else if (judgement.verdict == analysis::Verdict::kInverse && judgement.smallest_to_largest)
-      notes.add("inverse: " + trend_text(*report), name);
+    else if (judgement.verdict == analysis::Verdict::kInverse ||
+             (judgement.verdict == analysis::Verdict::kPositive && analysis::seems_to_turn(judgement)))
+      notes.add(trend_text(*report), name);
     if (report->families)
       notes.add(fmt::format("slope a decade of such families: {}, standard deviation between them {:.2g}",
-                            interval_text(report->families->mean, 1), report->families->standard_deviation),
+                            interval_text(report->families->mean), report->families->standard_deviation),
                 name);
     for (const std::string& missing : ladder.missing) notes.add("without " + missing, name);
     for (const std::string& note : ladder.notes) notes.add(note, name);
@@ -249,8 +271,9 @@ void print_table(const std::vector<const CurveReport*>& reports) {
                                                  : fmt::format("{} to {}", *counts.begin(), *counts.rbegin());
     };
     const std::string items = num_items.empty() ? "" : range(num_items) + " items a point, ";
-    fmt::print("{} models of {} to {}, {}{} 1 standard error\n", range(num_models), short_number(low),
-               short_number(high), items, for_output("±"));
+    const std::string models = range(num_models), sizes = low < high ? " to " + short_number(high) : "";
+    fmt::print("{} model{} of {}{}, {}{} 1 standard error\n", models, models == "1" ? "" : "s", short_number(low),
+               sizes, items, for_output("±"));
   }
   fmt::print("\n{}", text_table(rows, {5}));
   notes.print(reports.size());
@@ -281,18 +304,19 @@ void print_comparisons(const std::vector<Comparison>& comparisons) {
       }
     }
     const std::size_t first = names.size();
-    rows.front().insert(rows.front().end(), {"smallest", "largest", "mean, 95 % interval", "p", "slope a decade", "p"});
+    rows.front().insert(rows.front().end(), {"smallest", "largest", "mean, 95 % interval", "p", "slope/decade", "p"});
     for (const Comparison* comparison : compared) {
       std::vector<std::string>& row = rows.emplace_back();
       for (const auto name : names) row.push_back(comparison->difference.*name);
-      row.push_back(fmt::format("{:+.2f}", comparison->at_each_scale.front().value));
-      row.push_back(fmt::format("{:+.2f}", comparison->at_each_scale.back().value));
-      row.push_back(comparison->mean ? interval_text(*comparison->mean, 1) : "–");
+      row.push_back(signed_text(comparison->at_each_scale.front()));
+      row.push_back(signed_text(comparison->at_each_scale.back()));
+      row.push_back(comparison->mean ? interval_text(*comparison->mean) : "–");
       row.push_back(p_text(comparison->p_mean));
-      row.push_back(comparison->slope ? fmt::format("{:+.2f}", comparison->slope->value) : "–");
+      row.push_back(comparison->slope ? signed_text(*comparison->slope) : "–");
       row.push_back(p_text(comparison->p_slope));
     }
-    fmt::print("{}\n\n{}\n", printable(heading), text_table(rows, {first, first + 1, first + 3, first + 4, first + 5}));
+    fmt::print("{}; p unadjusted\n\n{}\n", printable(heading),
+               text_table(rows, {first, first + 1, first + 3, first + 4, first + 5}));
   }
 }
 
@@ -304,10 +328,11 @@ void print_forecasts(const std::vector<CurveReport>& reports) {
     const auto add = [&](const analysis::Forecast& forecast) {
       if (std::isnan(forecast.predicted.value)) return;  // no curve
       const bool is_held_out = !forecast.model.empty();
+      const int decimals = decimals_for(forecast.predicted.standard_error);
       rows.push_back({ladder.metric.name, ladder.task, ladder.condition, ladder.family, short_number(forecast.scale),
-                      interval_text(forecast.predicted, 1),
-                      is_held_out ? fmt::format("{:.2f}", forecast.observed) : "–",
-                      is_held_out ? fmt::format("{:+.2f}", forecast.observed - forecast.predicted.value) : "–"});
+                      interval_text(forecast.predicted),
+                      is_held_out ? fmt::format("{:.{}f}", forecast.observed, decimals) : "–",
+                      is_held_out ? signed_text(forecast.observed - forecast.predicted.value, decimals) : "–"});
     };
     for (const auto& forecast : report.held_out) add(forecast);
     for (const auto& forecast : report.forecasts) add(forecast);

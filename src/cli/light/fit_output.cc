@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <optional>
@@ -109,6 +110,7 @@ Json to_json(const CurveReport& report) {
   json.update({{"verdict", analysis::to_string(judgement.verdict)},
                {"reason", judgement.reason},
                {"p_value", number(judgement.p_value)},
+               {"p_turn", number(judgement.p_turn)},
                {"p_holm", number(report.p_holm)},
                {"p_benjamini_hochberg", number(report.p_benjamini_hochberg)},
                {"selected_curve", report.selected ? Json(analysis::to_string(*report.selected)) : Json()},
@@ -190,13 +192,18 @@ std::string latex_text(const std::string& text) {
 /// Percentage points for proportions, else the metric's unit.
 std::string latex_effect(const CurveReport& report, const std::optional<analysis::Effect>& effect) {
   if (!effect) return "--";
-  const double unit = report.ladder.metric.is_proportion ? 100 : 1;
-  const char* format = report.ladder.metric.is_proportion ? "${:+.1f}$ [{:.1f}, {:.1f}]" : "${:+.2f}$ [{:.2f}, {:.2f}]";
-  return fmt::format(fmt::runtime(format), unit * effect->difference.value, unit * effect->difference.low,
-                     unit * effect->difference.high);
+  const auto& [value, error, low, high] = effect->difference;
+  if (report.ladder.metric.is_proportion)
+    return fmt::format("${:+.1f}$ [{:.1f}, {:.1f}]", 100 * value, 100 * low, 100 * high);
+  const int decimals = decimals_for(error);
+  return fmt::format("${:+.{}f}$ [{:.{}f}, {:.{}f}]", value, decimals, low, decimals, high, decimals);
 }
 
 }  // namespace
+
+int decimals_for(double error) {
+  return error > 0 && std::isfinite(error) ? std::clamp(static_cast<int>(std::ceil(-std::log10(error))), 2, 5) : 2;
+}
 
 Json fit_json(const FitResult& result) {
   return {{"sweep", result.name},

@@ -18,6 +18,9 @@ struct FitResult {
 };
 
 /// The object that docs/analysis.md describes.
+/// Decimals that show the first digit of an error: from two to five.
+int decimals_for(double error);
+
 Json fit_json(const FitResult& result);
 /// A row a point; `catenary fit` reads it again as a summary table.
 std::string points_csv(const FitResult& result);
