@@ -50,7 +50,7 @@ std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, c
   };
   compare("dtype", a.numerics.dtype, b.numerics.dtype);
   compare("device", a.numerics.device_kind, b.numerics.device_kind);
-  compare("threads a rank", a.numerics.threads_per_rank, b.numerics.threads_per_rank);
+  compare("threads a rank (--threads)", a.numerics.threads_per_rank, b.numerics.threads_per_rank);
   // Numerics are part of every unit's id, so with other numerics all ids differ, and saying so would hide the reason.
   if (!problems.empty()) return problems.list();
 

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
@@ -69,7 +71,14 @@ StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
     struct flock whole_file {};
     whole_file.l_type = F_WRLCK;
     whole_file.l_whence = SEEK_SET;
-    if (::fcntl(descriptor_.get(), F_OFD_SETLK, &whole_file) != 0) {
+    // Ranks of a sweep that was just stopped may outlive their mpirun by a moment.
+    constexpr auto kPause = std::chrono::milliseconds(100);
+    int num_tries = 30;
+    while (::fcntl(descriptor_.get(), F_OFD_SETLK, &whole_file) != 0) {
+      if ((errno == EAGAIN || errno == EACCES) && --num_tries > 0) {
+        std::this_thread::sleep_for(kPause);
+        continue;
+      }
       if (errno == EAGAIN || errno == EACCES) {
         descriptor_.reset();
         throw StoreError(
@@ -77,6 +86,7 @@ StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
       }
       log::warning(fmt::format("{}: cannot be locked ({}); see to it that no second sweep writes this store",
                                path_.string(), std::strerror(errno)));
+      break;
     }
     // Whoever held it may have removed the file between our open and our lock.
   } while (!is_same_file(descriptor_.get(), path_));

@@ -72,8 +72,10 @@ void check_same_sweep(const std::filesystem::path& path, const Reader& reader, c
   const std::vector<std::string> differences = difference(reader.layout(), layout);
   if (differences.empty()) return;
   Problems problems;
-  problems.add(fmt::format("{}: this sweep cannot go on in this store; take another -o, or put right what differs:",
-                           path.string()));
+  problems.add(fmt::format(
+      "{}: this sweep cannot go on in this store; put right what differs, or take another -o and what still "
+      "holds of this one with --reuse:",
+      path.string()));
   for (const std::string& what : differences) problems.add("  " + what);
   problems.throw_if_any<StoreError>();
 }

@@ -206,7 +206,7 @@ TEST_F(StoreWriter, another_sweep_is_refused_and_told_what_differs) {
   write_all();
   Layout layout = layout_;
   layout.numerics.threads_per_rank = 2;
-  EXPECT_THAT(refusal(layout), HasSubstr("threads a rank: '1' in the store, '2' in this run"));
+  EXPECT_THAT(refusal(layout), HasSubstr("threads a rank (--threads): '1' in the store, '2' in this run"));
 
   layout = layout_;
   layout.models[1].name = "other";
@@ -346,6 +346,7 @@ TEST_F(StoreWriter, a_truncated_store_is_refused) {
 TEST_F(StoreWriter, a_second_sweep_on_the_same_store_is_refused) {
   Writer writer = Writer::open(world_, path_, layout_);
   EXPECT_THAT(error_of_open(layout_), HasSubstr("another sweep is writing this store"));
+  EXPECT_TRUE(world_.failed_together());  // so that one rank says it
   world_.barrier();
   EXPECT_TRUE(std::filesystem::exists(path_.string() + ".lock"));
   write_ranges(writer, [](std::size_t) { return true; });
