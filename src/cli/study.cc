@@ -11,6 +11,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/hash.h"
+#include "catenary/base/log.h"
 #include "catenary/task/metric.h"
 #include "catenary/task/prompt.h"
 #include "catenary/tokenizer/end_tokens.h"
@@ -122,17 +123,20 @@ Study read_study(const std::filesystem::path& path) {
       problems.add(fmt::format("{}: {}: {}", path.string(), pointer, e.what()));
     }
   };
+  std::set<std::size_t> unfit_conditions;  // of which some task lacks the exemplars
   for (std::size_t i = 0; i < study.spec.tasks.size(); ++i) {
     const char* key = study.spec.tasks[i].generate ? "generate" : "path";
+    const std::size_t num_read = study.tasks.size();
     attempt(fmt::format("/tasks/{}/{}", i, key), [&] { study.tasks.push_back(task::read_task(study.spec.tasks[i])); });
+    if (study.tasks.size() == num_read) continue;
+    for (std::size_t c = 0; c < study.spec.conditions.size(); ++c) {
+      const std::size_t num_problems = problems.list().size();
+      attempt(fmt::format("/conditions/{}: task \"{}\"", c, study.spec.tasks[i].name),
+              [&] { check_condition(study.tasks.back(), study.spec.conditions[c]); });
+      if (problems.list().size() > num_problems) unfit_conditions.insert(c);
+    }
   }
-  const bool tasks_are_good = problems.empty();
-  for (std::size_t i = 0; i < study.spec.conditions.size(); ++i) {
-    const spec::ConditionSpec& condition = study.spec.conditions[i];
-    attempt(fmt::format("/conditions/{}", i), [&] {
-      for (const task::Task& task : study.tasks) check_condition(task, condition);
-    });
-  }
+  const bool tasks_are_good = study.tasks.size() == study.spec.tasks.size();
   const std::set<fs::path> absent = add_absent_members(study.spec, path, problems);
   for (const spec::ModelSpec& model : study.spec.models) {
     if (absent.contains(model.path)) continue;
@@ -151,7 +155,7 @@ Study read_study(const std::filesystem::path& path) {
     });
     for (std::size_t c = 0; c < study.spec.conditions.size() && tasks_are_good; ++c) {
       const spec::ConditionSpec& condition = study.spec.conditions[c];
-      if (!condition.instruct) continue;
+      if (!condition.instruct || unfit_conditions.contains(c)) continue;
       // A template may refuse a conversation: it has no system prompt, say.
       attempt(fmt::format("/conditions/{}", c), [&] {
         const auto chat_template = get_chat_template(study.checkpoints.back(), condition);
@@ -160,6 +164,12 @@ Study read_study(const std::filesystem::path& path) {
     }
   }
   problems.throw_if_any<SpecError>();
+  // In a chat, and after reasoning, prompt and class do not meet.
+  if (std::ranges::all_of(study.spec.conditions, [](const auto& one) { return one.instruct || one.cot; })) return study;
+  for (std::size_t i = 0; i < study.tasks.size(); ++i) {
+    const std::string doubt = task::doubtful_joins(study.tasks[i]);
+    if (!doubt.empty()) log::info(fmt::format("warning: {}: {}", task::source_of(study.spec.tasks[i]), doubt));
+  }
   return study;
 }
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <optional>
 #include <random>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -197,6 +199,32 @@ std::string plain_text(const Prompt& prompt, const ConditionSpec& condition) {
   std::string text = prompt.preamble;
   for (const Exemplar& exemplar : prompt.exemplars) text += exemplar.prompt + exemplar.answer + condition.separator;
   return text + prompt.text + prompt.answer_begin;
+}
+
+std::string doubtful_joins(const Task& task) {
+  constexpr std::size_t kMostShown = 24;  // bytes of the prompt
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  std::int64_t num_doubtful = 0;
+  std::string first;
+  for (const Item& item :
+       std::span(task.items).subspan(static_cast<std::size_t>(task.first), static_cast<std::size_t>(task.count))) {
+    if (task.format == spec::TaskFormat::kNumeric || item.prompt.empty()) continue;
+    const char end = item.prompt.back();
+    const auto odd = std::ranges::find_if(item.classes, [&](const std::string& text) {
+      return end == ' ' ? text.front() == ' '
+                        : is_word(text.front()) &&
+                              (is_word(end) || std::string_view(".,:;?!").find(end) != std::string_view::npos);
+    });
+    if (odd == item.classes.end() || ++num_doubtful > 1) continue;
+    std::size_t begin = item.prompt.size() - std::min(item.prompt.size(), kMostShown);
+    while (begin < item.prompt.size() && (item.prompt[begin] & 0xC0) == 0x80) ++begin;  // inside a character
+    first = item.prompt.substr(begin) + *odd;
+  }
+  if (num_doubtful == 0) return "";
+  return fmt::format(
+      "in {} of {} items there is no space, or two, between prompt and class: \"{}\" is scored; they are "
+      "joined with nothing between",
+      num_doubtful, task.count, first);
 }
 
 }  // namespace catenary::task

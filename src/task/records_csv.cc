@@ -2,6 +2,7 @@
 // here, and not by a library, because a message has to name the line on which a row begins.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "task/records.h"
@@ -161,7 +162,7 @@ std::optional<std::vector<std::string>> parse_string_list(std::string_view text)
 }
 
 std::vector<Record> RecordReader::read_csv() {
-  constexpr std::size_t kMaxShown = 60;  // bytes of a bad field in its message
+  constexpr std::size_t kMaxShown = 60;  // bytes of a bad field or line in its message
   std::string_view rest = text_;
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
   std::size_t line = 1;
@@ -170,13 +171,19 @@ std::vector<Record> RecordReader::read_csv() {
     if (name == "filled_template") name = "prompt";  // its name in the oldest tables
   }
   std::vector<Record> records;
+  if (!rest.empty() && std::ranges::find(names.fields, "prompt") == names.fields.end()) {
+    problem(at_line(1), fmt::format("expected names of columns with commas between them, such as "
+                                    "prompt,classes,answer_index (docs/tasks.md), found \"{}\"",
+                                    text_.substr(0, std::min(text_.find_first_of("\r\n"), kMaxShown))));
+    return records;
+  }
   while (!rest.empty()) {
     const Row row = take_row(rest, line);
     if (row.fields.size() == 1 && row.fields[0].empty()) continue;  // an empty line
     const std::string where = at_line(row.line);
     if (row.fields.size() != names.fields.size()) {
-      problem(where, fmt::format("expected {} fields, as the first line has, found {}", names.fields.size(),
-                                 row.fields.size()));
+      problem(where, fmt::format("expected {} field{}, as the first line has, found {}", names.fields.size(),
+                                 names.fields.size() == 1 ? "" : "s", row.fields.size()));
       continue;
     }
     Record record{where, Json::object()};

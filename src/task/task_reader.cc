@@ -103,7 +103,7 @@ class ItemParser {
     const Json answer = record_.json.value("answer_index", Json());
     const auto limit = static_cast<std::int64_t>(item.classes.size());
     if (!answer.is_number_integer()) {
-      problem("answer_index: expected an integer");
+      problem("answer_index: expected an integer" + (answer.is_null() ? "" : ", found " + answer.dump()));
     } else if (limit > 0 && (answer < 0 || answer >= limit)) {
       problem(fmt::format("answer_index: expected 0 to {}, found {}", limit - 1, answer.dump()));
     } else {

@@ -226,6 +226,9 @@ class CommandsTest(SweepTestCase):
         self.check(run("run", other, "-o", store, "--threads", 1), 1, str(store), "few_shot_3")
         self.check(run("run", self.spec(), "-o", store, "--threads", 2), 1, "thread")
         self.check(run("run", self.spec("bf.json", dtype="bfloat16"), "-o", store, "--threads", 1, ranks=2), 1, "dtype")
+        refused = run("run", self.spec(), "-o", store, "--threads", 2, ranks=2)  # by all ranks, and said by one
+        self.assertEqual(refused.err.count("this sweep cannot go on"), 1, refused.err)
+        self.assertNotIn("MPI_ABORT", refused.err)
         self.assertEqual(store.read_bytes(), before)
 
     # ---- bad input -------------------------------------------------------------------------------------------------
@@ -251,7 +254,10 @@ class CommandsTest(SweepTestCase):
             (self.spec("items.json", tasks=[{"name": "t", "path": str(bad_items)}]),
              ["bad.jsonl:1: classes", "bad.jsonl:2: answer_index: expected 0 to 1, found 2"]),
             (self.spec("cut.json", models=[{"name": "m", "path": str(truncated)}]), ["/models/0/path", "model.safetensors"]),
-            (self.spec("shots.json", conditions=[{"name": "c", "kind": "few_shot", "k": 1000}]), ["/conditions/0", "1000 exemplars"]),
+            (self.spec("chat.json", conditions=[{"name": "c", "kind": "few_shot+instruct", "k": 1000,
+                                                 "chat_template": str(self.write("t.jinja", "{{ messages[0].content }}"))}]),
+             ["/conditions/0", "1000 exemplars"]),
+            (self.spec("shots.json", conditions=[{"name": "c", "kind": "few_shot", "k": 1000}]), ['/conditions/0: task "negation"', "1000 exemplars", 'task "recall"']),
         ]
         store = self.folder / "s.h5"
         for spec, texts in cases:

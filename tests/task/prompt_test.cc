@@ -151,6 +151,28 @@ TEST(Prompt, log_odds_has_two_prompts_with_the_same_exemplars) {
   EXPECT_EQ(prompts[1].exemplars[0].prompt, prompts[0].exemplars[0].prompt);
 }
 
+TEST(Prompt, words_that_run_together_and_double_spaces_are_doubtful) {
+  const auto doubt = [](std::string prompt, std::vector<std::string> classes) {
+    Task task;
+    task.items = {{"Is it?", {" yes", " no"}, 0}, {std::move(prompt), std::move(classes), 0}};
+    task.count = 2;
+    return doubtful_joins(task);
+  };
+  EXPECT_EQ(doubt("I know: the capital of France is", {"Paris", "Rome"}),
+            "in 1 of 2 items there is no space, or two, between prompt and class: \"the capital of France isParis\" is "
+            "scored; they are joined with nothing between");
+  EXPECT_THAT(doubt("Answer:", {" A", "B"}), HasSubstr("\"Answer:B\""));
+  EXPECT_THAT(doubt("Answer: ", {" A", " B"}), HasSubstr("\"Answer:  A\""));
+  for (const char* prompt : {"2 + 2 =", "Answer: ", "Answer:\n", "say \"", "das heißt: \u201e", "答案是", ""})
+    EXPECT_EQ(doubt(prompt, {"4", "5"}), "") << prompt;
+  EXPECT_EQ(doubt("Paris", {"'s", ", which"}), "");
+  EXPECT_THAT(doubt("öööööööööööö is", {"y"}), HasSubstr("class: \"öööööööööö isy\""));  // 24 bytes would halve one
+  Task scored;
+  scored.items = {{"a", {"b", "c"}, 0}, {"Is it?", {" yes", " no"}, 0}};
+  scored.first = scored.count = 1;  // the other serves as exemplar
+  EXPECT_EQ(doubtful_joins(scored), "");
+}
+
 TEST(Prompt, what_a_task_lacks_for_a_condition_is_told) {
   EXPECT_THAT(problem_of(numbered_task(3), few_shot(3, spec::Exemplars::kFixed, 0)),
               HasSubstr("needs 3 exemplars besides the item, and the task has 3 items"));

@@ -128,6 +128,18 @@ TEST(TaskReader, fields_tell_the_format) {
   EXPECT_THAT(text, HasSubstr("mixed.jsonl:3: answer_index: expected an integer"));
 }
 
+TEST(TaskReader, a_table_without_our_columns_is_told_once) {
+  const test::TemporaryFolder folder;
+  for (const char* first : {"question,choices,label", "prompt;classes;answer_index"}) {
+    const std::string text = problem_of(
+        folder.write("t.csv", std::string(first) + "\r\n\"Is, it?\",\"[' y', ' n']\",0\nx,\"[' y', ' n']\",0\n"));
+    EXPECT_THAT(text, HasSubstr("t.csv:1: expected names of columns with commas between them, such as "
+                                "prompt,classes,answer_index (docs/tasks.md), found \"" +
+                                std::string(first) + "\""));
+    EXPECT_EQ(std::ranges::count(text, '\n'), 0);
+  }
+}
+
 TEST(TaskReader, classes_may_be_the_text_of_a_list) {
   const test::TemporaryFolder folder;
   const auto path = folder.write("t.jsonl", R"({"prompt": "p", "classes": "[' a', \" b\"]", "answer_index": 1})");

@@ -26,6 +26,10 @@ struct Prompt {
 /// Throws SpecError if the task has not the exemplars that the condition asks for.
 void check_condition(const Task& task, const spec::ConditionSpec& condition);
 
+/// What looks like a mistake where the prompts and classes of the scored items meet ("isParis", or two spaces), in a
+/// sentence with the first such text; empty where nothing does. Scripts without spaces do not.
+std::string doubtful_joins(const Task& task);
+
 /// The prompts of item `item_index` (a position in `task.items`): one, or for log-odds two, of prompt and other_prompt.
 ///   zero_shot   the item's prompt
 ///   few_shot    k exemplars first. They are those of the task's exemplar file or, without one, other items; never one

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "catenary/base/error.h"
+#include "catenary/base/log.h"
 #include "catenary/base/printable.h"
 #include "catenary/task/prompt.h"
 #include "catenary/task/task_reader.h"
@@ -97,8 +98,7 @@ int show_tasks(const TasksShowArgs& args) {
   check_condition(task, args.condition);
   const auto last = std::min(args.last_item, std::ssize(task.items) - 1);
   if (args.first_item > last) {
-    throw SpecError(fmt::format("--items: expected two of the items 0..{}, found {}..{}", task.items.size() - 1,
-                                args.first_item, args.last_item));
+    throw SpecError(fmt::format("--items: the task has items 0..{}, not {}", task.items.size() - 1, args.first_item));
   }
   if (args.condition.instruct && !args.model) {
     throw SpecError("--condition: instruct needs a model, for its chat template or its special tokens: give --model");
@@ -120,6 +120,8 @@ int show_tasks(const TasksShowArgs& args) {
 
 int import_tasks(const TasksImportArgs& args) {
   const task::Task task = task::read_task(args.task);
+  if (const std::string doubt = task::doubtful_joins(task); !doubt.empty())
+    log::warning(fmt::format("{}: {}", args.task.path.string(), doubt));
   std::string text;
   for (const task::Item& item : task.items) text += to_json_line(item, task.format) + "\n";
   if (!args.output) {

@@ -129,6 +129,10 @@ int score_on_all_ranks(const Communicator& world, const Communicator& among_rank
   parallel::agree(world, [&] {
     study.tasks.push_back(task::read_task(args.task));
     check_condition(study.tasks.front(), args.condition);
+    if (const std::string doubt = doubtful_joins(study.tasks.front());
+        !doubt.empty() && !args.condition.instruct && !args.condition.cot) {
+      log::info(fmt::format("warning: {}: {}", args.task.path.string(), doubt));
+    }
     study.checkpoints.push_back(weights::Checkpoint::open(args.model));
   });
   parallel::agree(world, [&] { device = device_of_rank(args.compute.device, world); });
