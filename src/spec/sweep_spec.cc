@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "catenary/base/error.h"
+#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
 #include "catenary/base/printable.h"
 #include "catenary/spec/catalogue.h"
@@ -472,7 +473,9 @@ Json parse_json(const std::string& text, const std::string& file, Problems& prob
   try {
     return Json::parse(text, find_duplicate_keys(file, problems));
   } catch (const Json::exception& e) {
-    throw SpecError(fmt::format("{}: not valid JSON: {}", file, e.what()));
+    const bool has_comments = Json::accept(text, /*ignore_comments=*/true);
+    throw SpecError(fmt::format("{}: not valid JSON: {}{}", file, json_error_text(e.what()),
+                                has_comments ? "; a comment is a key, \"comment\": \"…\"" : ""));
   }
 }
 

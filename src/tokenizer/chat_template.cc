@@ -9,6 +9,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/hash.h"
+#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
 #include "tokenizer/jinja.h"
 #include "tokenizer/unicode.h"
@@ -25,7 +26,7 @@ json read_json(const std::filesystem::path& path) {
     if (!document.is_object()) throw DataError(fmt::format("{}: expected an object", path.string()));
     return document;
   } catch (const json::exception& e) {
-    throw DataError(fmt::format("{}: not valid JSON: {}", path.string(), e.what()));
+    throw DataError(fmt::format("{}: not valid JSON: {}", path.string(), json_error_text(e.what())));
   }
 }
 

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "catenary/base/error.h"
+#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
 #include "tokenizer/character_sets.h"
 #include "tokenizer/merges.h"
@@ -101,7 +102,7 @@ json parse(const std::filesystem::path& path) {
   try {
     return json::parse(file.text());
   } catch (const json::exception& error) {
-    throw DataError(fmt::format("{}: not valid JSON: {}", path.string(), error.what()));
+    throw DataError(fmt::format("{}: not valid JSON: {}", path.string(), json_error_text(error.what())));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "catenary/base/error.h"
+#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
 #include "weights/layout.h"
 
@@ -35,7 +36,7 @@ nlohmann::json parse_json(const std::filesystem::path& path, std::string_view te
   try {
     return json::parse(text, watch);
   } catch (const json::exception& e) {
-    fail(fmt::format("not valid JSON: {}", std::string_view(e.what()).substr(0, 200)));
+    fail(fmt::format("not valid JSON: {}", json_error_text(e.what()).substr(0, 200)));
   }
   return {};
 }

@@ -12,6 +12,7 @@
 namespace catenary::spec {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 std::string problem_of(std::string_view text) {
@@ -60,7 +61,9 @@ TEST(SweepSpec, all_problems_are_reported_at_once_with_their_pointers) {
   EXPECT_THAT(text, HasSubstr("/dtype: expected one of \"float32\", \"float16\", \"bfloat16\", found \"float8\""));
   EXPECT_THAT(text, HasSubstr("/models/1/name: \"m\" is used twice"));
   EXPECT_THAT(text, HasSubstr("/models/1/path: missing, expected a string"));
-  EXPECT_THAT(text, HasSubstr("/models/1/pth: unknown key; known here are \"family\", \"folder\", \"ladder\", \"name\", \"path\""));
+  EXPECT_THAT(
+      text,
+      HasSubstr("/models/1/pth: unknown key; known here are \"family\", \"folder\", \"ladder\", \"name\", \"path\""));
   EXPECT_THAT(text, HasSubstr("/tasks: expected a list of at least one object, found []"));
   EXPECT_THAT(text, HasSubstr("/conditions/0/k: missing, expected the number of exemplars"));
   EXPECT_THAT(text, HasSubstr("/conditions/1/k: unknown key"));
@@ -127,13 +130,14 @@ TEST(SweepSpec, wrong_generation_is_refused) {
     "conditions": [{"name": "a", "kind": "cot", "generation": {"max_new_tokens": 0, "temperature": -1, "top_p": 0, "stop": [""]}},
                    {"name": "b", "kind": "cot", "generation": {"top_p": 1.5, "stop": "x", "k": 3}},
                    {"name": "c", "kind": "zero_shot", "generation": {}}]})");
-  for (const char* problem : {"/conditions/0/generation/max_new_tokens: expected an integer of at least 1 and at most 1048576, found 0",
-                              "/conditions/0/generation/temperature: expected a number of at least 0, found -1",
-                              "/conditions/0/generation/top_p: expected a number above 0, at most 1, found 0",
-                              "/conditions/0/generation/stop: expected strings that are not empty",
-                              "/conditions/1/generation/top_p: expected a number above 0, at most 1, found 1.5",
-                              "/conditions/1/generation/stop: expected a list of at least one string",
-                              "/conditions/1/generation/k: unknown key", "/conditions/2/generation: unknown key"}) {
+  for (const char* problem :
+       {"/conditions/0/generation/max_new_tokens: expected an integer of at least 1 and at most 1048576, found 0",
+        "/conditions/0/generation/temperature: expected a number of at least 0, found -1",
+        "/conditions/0/generation/top_p: expected a number above 0, at most 1, found 0",
+        "/conditions/0/generation/stop: expected strings that are not empty",
+        "/conditions/1/generation/top_p: expected a number above 0, at most 1, found 1.5",
+        "/conditions/1/generation/stop: expected a list of at least one string",
+        "/conditions/1/generation/k: unknown key", "/conditions/2/generation: unknown key"}) {
     EXPECT_THAT(text, HasSubstr(problem));
   }
 }
@@ -207,6 +211,9 @@ TEST(SweepSpec, a_key_given_twice_and_a_number_out_of_range_are_named) {
 
 TEST(SweepSpec, broken_json_and_missing_files_are_named) {
   EXPECT_THAT(problem_of("{\"name\": "), HasSubstr("sweep.json: not valid JSON"));
+  EXPECT_THAT(problem_of("{\n  // mine\n  \"name\": \"a\"}"),
+              AllOf(HasSubstr("sweep.json: not valid JSON: line 2, column 3: "),
+                    HasSubstr("a comment is a key, \"comment\": \"…\"")));
   EXPECT_THAT(problem_of("[]"), HasSubstr("sweep.json: /: expected an object, found array"));
   EXPECT_THAT(test::message_of<SpecError>([] { read_sweep_spec("/no/such.json"); }),
               HasSubstr("/no/such.json: No such file"));

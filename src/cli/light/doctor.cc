@@ -51,7 +51,7 @@ std::string last_line(std::string text) {
 void look_at_site(Findings& findings, Site& site) {
   try {
     site = read_site();
-    findings.push_back({Grade::kOk, "site file", "can be read, or there is none", ""});
+    findings.push_back({Grade::kOk, "site file", site.path.empty() ? "none, which is fine" : site.path.string(), ""});
   } catch (const SpecError& e) {
     findings.push_back({Grade::kWrong, "site file", e.what(), "correct it; docs/slurm.md lists the settings"});
   }
@@ -192,7 +192,7 @@ void look_at_ranks(Findings& findings, const Site& site, const fs::path& folder)
 int doctor(const DoctorArgs& args) {
   Findings findings;
   Site site;
-  const fs::path folder = fs::absolute(args.folder);
+  const fs::path folder = fs::absolute(args.folder).lexically_normal();
   look_at_site(findings, site);
   const bool slurm_answers = look_at_slurm(findings, site);
   look_at_launcher(findings, site, slurm_answers);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "catenary/base/error.h"
+#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
 #include "catenary/spec/work_unit.h"
 #include "catenary/weights/model_config.h"
@@ -22,7 +23,7 @@ Json parse(const std::filesystem::path& path) {
   try {
     return Json::parse(MappedFile(path).text());
   } catch (const Json::exception& e) {
-    throw SpecError(fmt::format("{}: {}", path.string(), e.what()));
+    throw SpecError(fmt::format("{}: not valid JSON: {}", path.string(), json_error_text(e.what())));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catenary/base/error.h"
+#include "catenary/base/json_error.h"
 
 namespace catenary::cli {
 namespace {
@@ -50,13 +51,14 @@ Site read_site() {
   Site site;
   const auto path = find_site_file();
   if (!path) return site;
+  site.path = *path;
   std::ifstream file(*path, std::ios::binary);
   if (!file) throw SpecError(fmt::format("{}: the site file cannot be read", path->string()));
   Json json;
   try {
     json = Json::parse(file);
   } catch (const Json::exception& e) {
-    throw SpecError(fmt::format("{}: {}", path->string(), e.what()));
+    throw SpecError(fmt::format("{}: not valid JSON: {}", path->string(), json_error_text(e.what())));
   }
   if (!json.is_object()) throw SpecError(fmt::format("{}: expected an object", path->string()));
 

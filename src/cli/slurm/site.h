@@ -11,6 +11,7 @@ namespace catenary::cli {
 
 /// What a cluster's jobs need, from the site file (docs/slurm.md has an example); all of it may be absent.
 struct Site {
+  std::filesystem::path path;  // of the file; empty where there is none
   std::string partition;
   std::string account;
   std::string time;                   // the longest job, as Slurm writes it: 12:00:00, 2-00:00:00, minutes
