@@ -16,8 +16,8 @@ struct Terminal {
 /// there no line can be drawn anew.
 std::optional<Terminal> find_terminal(int descriptor);
 
-/// One line of the terminal: a bar of which `fraction` is full, per cent, and a text in ASCII, all of it if it fits;
-/// the bar takes what is left. Red with `is_alarming`.
+/// One line of the terminal: a bar of which `fraction` is full, per cent, and a text in ASCII, of which those
+/// parts between commas are shown that fit; the bar takes what is left. Red with `is_alarming`.
 std::string progress_bar(const Terminal& terminal, double fraction, const std::string& text, bool is_alarming);
 
 }  // namespace catenary::cli

@@ -42,10 +42,10 @@ void Progress::report(const scheduler::SweepProgress& now, std::size_t range_ind
   const double seconds = std::chrono::duration<double>(time - start_).count();
   const double rate = static_cast<double>(num_items_done_) / seconds;
   const std::string pace = fmt::format(
-      "{:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s, {} left{}", rate,
-      static_cast<double>(now.num_tokens_fed) / seconds, now.flops / seconds / 1e9,
+      "{} left{}, {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s",
       duration_text(static_cast<double>(num_items_ - num_items_done_) / rate),
-      now.num_failed > 0 ? fmt::format(", {} range{} failed", now.num_failed, now.num_failed == 1 ? "" : "s") : "");
+      now.num_failed > 0 ? fmt::format(", {} range{} failed", now.num_failed, now.num_failed == 1 ? "" : "s") : "",
+      rate, static_cast<double>(now.num_tokens_fed) / seconds, now.flops / seconds / 1e9);
   if (terminal_) {
     const std::string text = fmt::format("{}/{} units, {}", num_units_done_, num_ranges_left_.size(), pace);
     const double fraction = static_cast<double>(num_items_done_) / static_cast<double>(num_items_);
@@ -63,6 +63,7 @@ void Progress::clear() {
 
 void Progress::finish(const scheduler::SweepProgress& end) {
   clear();
+  if (end.num_ranges == 0) return;
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   log::info(fmt::format("{} of {} item ranges done in {}{}", end.num_done, end.num_ranges, duration_text(seconds),
                         end.num_failed > 0 ? fmt::format(", {} failed", end.num_failed) : ""));
