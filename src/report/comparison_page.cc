@@ -1,9 +1,19 @@
 #include "catenary/report/comparison_page.h"
 
+#include <cmath>
+
 #include "report/html.h"
 #include "report/page_files.h"
 
 namespace catenary::report {
+namespace {
+
+/// To the four decimals that the table shows.
+Json in_decimals(double value) {
+  return std::isfinite(value) ? Json(std::round(value * 1e4) / 1e4) : Json();
+}
+
+}  // namespace
 
 std::string make_comparison_page(const std::string& before, const std::string& after,
                                  const analysis::RegressionOptions& options, const analysis::Changes& changes) {
@@ -22,9 +32,11 @@ std::string make_comparison_page(const std::string& before, const std::string& a
          {"model", change.model},
          {"metric", change.metric.name},
          {"n", change.num_items},
-         {"before", number(change.before)},
-         {"after", number(change.after)},
-         {"difference", to_json(change.difference)},
+         {"before", in_decimals(change.before)},
+         {"after", in_decimals(change.after)},
+         {"difference",
+          {in_decimals(change.difference.value), in_decimals(change.difference.low),
+           in_decimals(change.difference.high)}},
          {"num_items_up", change.up},
          {"num_items_down", change.down},
          {"p_holm", number(change.p_holm)},

@@ -214,8 +214,8 @@ std::string task_script(const Curves& curves, const std::string& name) {
   const double height = 2.1 + 0.14 * static_cast<double>((curves.size() + 1) / 2);
   const std::string drawing = fmt::format("plot {}{}\nunset output\n", chance_line(curves), plots);
   return fmt::format(
-      "{}{}{}set title {} offset 0,-0.5\nset tmargin 1.8\nset xlabel {}\nset ylabel {}\n"
-      "set key outside below maxcols 2 samplen 2 spacing 1.1\n{}",
+      "{}{}{}set title {} offset 0,-0.5\nset tmargin 1.8\nset xlabel {} offset 0,0.4\nset ylabel {}\n"
+      "set key outside below maxcols 2 samplen 2 spacing 1.1 height 0.6\n{}",
       data, kStyle, axes_of(curves), quoted(first.task), quoted(axis_title(first)), quoted(metric_title(first)),
       for_all_terminals(name, 3.3, height, 7, drawing));
 }
@@ -237,9 +237,11 @@ std::string overview_script(const Curves& curves, const std::string& name) {
     data += data_of(*curves[i], i);
   }
   const auto columns = static_cast<double>(conditions.size());
-  const double width = std::max(3.3, std::min(6.9, 2.3 * columns)), height = 1.25 * static_cast<double>(tasks.size());
-  std::string drawing = fmt::format("set multiplot layout {},{} margins 0.07,0.985,{},{} spacing {},{}\n", tasks.size(),
-                                    conditions.size(), 0.3 / height, 1 - 0.25 / height, 0.45 / width, 0.42 / height);
+  const double width = std::max(3.3, std::min(6.9, 2.3 * columns)),
+               height = 1.25 * static_cast<double>(tasks.size()) + 0.1;
+  std::string drawing =
+      fmt::format("set multiplot layout {},{} margins {},0.985,{},{} spacing {},{}\n", tasks.size(), conditions.size(),
+                  0.45 / width, 0.4 / height, 1 - 0.25 / height, 0.45 / width, 0.42 / height);
   for (std::size_t task = 0; task < tasks.size(); ++task)
     for (std::size_t condition = 0; condition < conditions.size(); ++condition) {
       const auto panel = panels.find({task, condition});
@@ -254,6 +256,11 @@ std::string overview_script(const Curves& curves, const std::string& name) {
                  plot_of(i, color_of(verdict), kPointTypes[plots.empty() ? 0 : 1], 1, 0.35, "notitle");
         verdicts += (verdicts.empty() ? "" : ", ") + word_of(verdict);
       }
+      // The outer panels tell the axes, which all share.
+      const analysis::Ladder& ladder = curves[panel->second.front()]->ladder;
+      drawing += fmt::format("set ylabel {} offset 1,0\nset xlabel {} offset 0,0.5\n",
+                             condition == 0 ? quoted(metric_title(ladder)) : "''",
+                             task + 1 == tasks.size() ? quoted(axis_title(ladder)) : "''");
       drawing += fmt::format("set title {} offset 0,-0.8 textcolor rgb '{}'\nplot {}{}\n",
                              quoted(fmt::format("{}, {}: {}", tasks[task], conditions[condition], verdicts)),
                              color_of(curves[panel->second.front()]->judgement.verdict), chance_line(curves), plots);

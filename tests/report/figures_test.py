@@ -47,12 +47,13 @@ class Figures(unittest.TestCase):
             tree = ElementTree.parse(path.with_suffix(".svg"))
             texts = "\n".join("".join(node.itertext()).strip() for node in tree.iter(f"{SVG}text"))
             self.assertIn("100M", texts)
+            self.assertIn("parameters", texts)
+            self.assertIn("accuracy" if "accuracy" in stem else "loss (nats)", texts)
             if stem.startswith("overview"):
                 for task in ("up", NASTY):
                     self.assertIn(f"{task}, five: {'positive' if 'accuracy' in stem else 'inverse'}", texts)
             else:
                 self.assertIn(NASTY if "hacked" in stem else "up", texts)
-                self.assertIn("accuracy" if "accuracy" in stem else "loss (nats)", texts)
 
     def test_points_stand_where_the_table_has_them(self):
         self.report()

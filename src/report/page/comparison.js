@@ -12,10 +12,11 @@ const order = STATES.map(([state]) => state);
 order.unshift(order.pop());  // lost first
 rows.sort((a, b) => order.indexOf(stateOf(a)) - order.indexOf(stateOf(b)) || (a.p_holm ?? 1) - (b.p_holm ?? 1));
 
+/** Better or worse is said of what is hardly chance. */
 function badge(row) {
   const state = stateOf(row);
-  return element('span', { class: 'verdict ' + state },
-    { regressed: 'regression', changed: row.is_better ? 'better' : 'worse', same: 'unchanged', lost: 'lost' }[state]);
+  const change = !(row.p_holm < data.level) ? 'changed' : row.is_better ? 'better' : 'worse';
+  return element('span', { class: 'verdict ' + state }, { regressed: 'regression', changed: change, same: 'unchanged', lost: 'lost' }[state]);
 }
 
 /** Before against after: what lies on the diagonal did not change. */
@@ -48,8 +49,8 @@ function scatter(canvas, metric) {
         },
       },
       scales: {
-        x: { ...axis, ticks, title: { ...axis.title, text: `${words(metric)}, before` } },
-        y: { ...axis, ticks, title: { ...axis.title, text: `${words(metric)}, after` } },
+        x: { ...axis, ticks, title: { ...axis.title, text: `${words(metric)}${unitOf(metric)}, before` } },
+        y: { ...axis, ticks, title: { ...axis.title, text: `${words(metric)}${unitOf(metric)}, after` } },
       },
     },
   });
@@ -59,7 +60,7 @@ const changeValue = (value) => value.toFixed(4).replace(/^-/, '−');
 const signed = (value) => (value === null ? '–' : (value > 0 ? '+' : '') + changeValue(value));
 
 function changeRow(row) {
-  const names = [row.task, row.condition, row.model, row.metric].map((name) => element('td', {}, visible(name)));
+  const names = [row.task, row.condition, row.model, row.metric + unitOf(row.metric)].map((name) => element('td', {}, visible(name)));
   const state = element('td', { class: 'line' }, badge(row));
   if (row.reason !== undefined) return element('tr', {}, state, ...names, element('td', { colSpan: 6 }, visible(row.reason)));
   const [value, low, high] = row.difference;
@@ -95,7 +96,7 @@ function changeTable() {
     count,
     element('div', { class: 'wide' }, element('table', {}, element('thead', {}, element('tr', {},
       ...['', 'task', 'condition', 'model', 'metric'].map((text) => element('th', {}, text)),
-      ...['items', 'before', 'after', 'difference (95 %)', 'up / down', 'p (Holm)'].map((text) => element('th', { class: 'number' }, text)))), body)),
+      ...['items', 'before', 'after', 'difference (95 % interval)', 'up / down', 'p (Holm)'].map((text) => element('th', { class: 'number' }, text)))), body)),
     more,
   ];
 }

@@ -41,8 +41,6 @@ const scaleOf = (state) => data.scales.indexOf(state.scale);
 const curvesOf = (state, task) => data.curves.filter(
   (curve) => curve.task === task && curve.metric === metricOf(state) && curve.scale === scaleOf(state));
 
-const unitOf = (metric) => (/loss|log_odds/.test(metric) ? ' (nats)' : '');
-
 /** A curve's name among the curves of its task. */
 function seriesName(curve) {
   const names = [];

@@ -28,6 +28,7 @@ const put = (node, ...children) => node.replaceChildren(...children.filter((chil
 
 const WORDS = { u_shaped: 'U-shaped', inverted_u: 'inverted U', training_flops: 'training FLOPs', log_odds: 'log-odds' };
 const words = (name) => WORDS[name] ?? name.replaceAll('_', ' ');
+const unitOf = (metric) => (/loss|log_odds/.test(metric) ? ' (nats)' : '');
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
 
 function shortNumber(value) {
