@@ -302,6 +302,8 @@ class Comparison(PageTest):
                     for task in ("<b>trap", "recall") for m in range(3) for i in range(100)]
             if name == "new":
                 rows = [row for row in rows if not row.startswith("recall,m0")]
+                flipped = {f"recall,m1,{10 ** 8},0,1": f"recall,m1,{10 ** 8},0,0", f"recall,m1,{10 ** 8},2,0": f"recall,m1,{10 ** 8},2,1"}
+                rows = [flipped.get(row, row) for row in rows]
             (self.folder / f"{name}.csv").write_text("task,model,num_parameters,item,correct\n" + "\n".join(rows) + "\n")
         page = self.folder / "compare.html"
         result = subprocess.run([BIN / "catenary", "compare", self.folder / "old.csv", self.folder / "new.csv", "-o", page, "--json"],
@@ -314,6 +316,7 @@ class Comparison(PageTest):
         rows = self.browser.run("[...document.querySelectorAll('tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))")
         self.assertEqual([row[:2] for row in rows[:2]], [["lost", "recall"], ["regression", "<b>trap"]])
         self.assertEqual(rows[1][5:8] + [rows[1][9]], ["100", "0.7000", "0.4000", "0 / 30"])
+        self.assertEqual(rows[2][:4] + [rows[2][8][:6], rows[2][9]], ["changed", "recall", "all", "m1", "0.0000", "1 / 1"])
         self.assertEqual(len(rows), len(changes) + 1)
         points = self.browser.run("""Chart.getChart(document.querySelector('canvas')).data.datasets
             .filter((set) => set.role === 'points').flatMap((set) => set.data.map((point) => [point.x, point.y]))""")
