@@ -6,6 +6,7 @@
 
 JOBS ?= $(shell nproc)
 JOB ?= demo
+comma := ,
 # Open MPI refuses to start as root, and more ranks than cores, unless told that it is meant.
 export OMPI_MCA_rmaps_base_oversubscribe = 1
 ifeq ($(shell id -u),0)
@@ -27,7 +28,7 @@ demo: build
 	build/bin/catenary report build/$(JOB).h5 -o build/$(JOB).html --figures build/$(JOB)-figures
 	@echo 'Look: build/$(JOB).html in a browser, build/$(JOB)-figures for a paper. The table above says'
 	@echo 'which tasks get worse with size, and what a prompt condition changes; docs/guide.md reads it.'
-	@echo 'Next: make demo JOB=generated, or a task and a model of your own: docs/guide.md.'
+	@echo 'Next: $(if $(filter demo,$(JOB)),make demo JOB=generated$(comma) or )a task and a model of your own: docs/guide.md.'
 
 test: build
 	@cmake --build build --parallel $(JOBS)

@@ -5,9 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
+#include <memory>
+#include <sstream>
 #include <string>
 
 #include "catenary/base/error.h"
@@ -54,6 +57,69 @@ CLI::Validator finite_number(double min, double max = std::numeric_limits<double
       "");
 }
 
+// A size in bytes; a bare number would be some bytes where somebody means gigabytes.
+CLI::Validator size_with_unit() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const std::string found =
+            fmt::format("expected a number and its unit, such as 8GiB or 512MiB, found \"{}\"", text);
+        if (text.empty() || std::isalpha(static_cast<unsigned char>(text.back())) == 0) return found;
+        try {
+          return CLI::AsSizeValue(/*kb_is_1000=*/false)(text).empty() ? std::string() : found;
+        } catch (const CLI::ValidationError&) {
+          return found;
+        }
+      },
+      "");
+}
+
+// Help in lines that an 80-column terminal holds; only examples may be longer.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(kFirstColumn); }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return wrapped(CLI::Formatter::make_option_desc(option), kLine - kFirstColumn);
+  }
+  std::string make_subcommand(const CLI::App* app) const override {
+    std::stringstream line;
+    CLI::detail::format_help(line, app->get_name(), wrapped(app->get_description(), kLine - kFirstColumn),
+                             kFirstColumn);
+    return line.str();
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    std::string rest = app->get_footer(), footer;
+    while (!rest.empty()) {
+      const std::size_t end = rest.find("\n\n");
+      const std::string paragraph = rest.substr(0, end);
+      footer += (footer.empty() ? "" : "\n") +
+                (paragraph.find("\n  ") == std::string::npos ? wrapped(paragraph, kLine) : paragraph) + "\n";
+      rest.erase(0, end == std::string::npos ? end : end + 2);
+    }
+    return footer;
+  }
+
+ private:
+  static constexpr std::size_t kFirstColumn = 28, kLine = 80;
+
+  static std::string wrapped(const std::string& text, std::size_t width) {
+    std::string lines;
+    std::size_t length = 0;
+    std::istringstream words(text);
+    for (std::string word; words >> word; length += word.size()) {
+      if (length > 0 && length + 1 + word.size() > width) {
+        lines += '\n';
+        length = 0;
+      } else if (length > 0) {
+        lines += ' ';
+        ++length;
+      }
+      lines += word;
+    }
+    return lines;
+  }
+};
+
 void add_compute_options(CLI::App& app, ComputeArgs& args) {
   app.add_option("--device", args.device, "Where to compute: auto, cpu or cuda (one GPU a rank)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
@@ -65,7 +131,8 @@ void add_compute_options(CLI::App& app, ComputeArgs& args) {
                  "Memory a rank may take for weights and batches, such as 8GiB; default: its share of what is free. A "
                  "model that does not fit is read a layer at a time while it computes. Less than batches like to have "
                  "makes them smaller, which can change last bits")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+      ->transform(size_with_unit())
+      ->type_name("SIZE");
 }
 
 void add_store(CLI::App& app, std::filesystem::path& store) {
@@ -420,7 +487,11 @@ void require_one_of(CLI::App& app, const std::string& what) {
     const auto words = app.remaining();
     if (!app.get_subcommands().empty() && words.empty()) return;
     std::string names;
-    for (const CLI::App* known : app.get_subcommands({})) names += fmt::format("\n  {}", known->get_name());
+    for (const CLI::App* known : app.get_subcommands({})) {
+      if (known->get_group().empty()) continue;
+      const std::string text = known->get_description();
+      names += fmt::format("\n  {:28}  {}", known->get_name(), text.substr(0, text.find(". ")));
+    }
     throw CLI::ValidationError(fmt::format("{}; expected one of{}",
                                            words.empty() ? fmt::format("no {} is named", what)
                                            : words[0].starts_with('-')
@@ -457,6 +528,12 @@ void add_tasks_generate(CLI::App& app, TasksGenerateArgs& args) {
   require_one_of(app, "task");
 }
 
+std::vector<std::string_view> gpu_names() {
+  std::vector<std::string_view> names;
+  for (const auto& kind : scheduler::device_kinds()) names.push_back(kind.name);
+  return names;
+}
+
 // "nodes=1250,gpus=8,gpu=h100".
 SimulateArgs parse_machine(const std::string& text) {
   SimulateArgs machine;
@@ -479,10 +556,8 @@ SimulateArgs parse_machine(const std::string& text) {
       machine.gpus_per_node = static_cast<int>(checked(whole_number(1, 64)));
     } else if (key == "gpu") {
       machine.gpu = value;
-      std::vector<std::string_view> names;
-      for (const auto& kind : scheduler::device_kinds()) names.push_back(kind.name);
       if (scheduler::find_device_kind(value) == nullptr) {
-        fail(fmt::format("gpu: expected one of {}, found \"{}\"", fmt::join(names, ", "), value));
+        fail(fmt::format("gpu: expected one of {}, found \"{}\"", fmt::join(gpu_names(), ", "), value));
       }
     } else if (key == "efficiency") {
       machine.efficiency = checked(finite_number(0.001, 1));
@@ -499,10 +574,13 @@ SimulateArgs parse_machine(const std::string& text) {
 void add_plan(CLI::App& app, PlanArgs& args, SimulateArgs& simulate) {
   app.add_option("SWEEP", args.spec, "The sweep spec (.json), or with --simulate a workload (docs/scheduler.md)")
       ->required();
-  CLI::Option* machine = app.add_option_function<std::string>(
-      "--simulate", [&args](const std::string& text) { args.simulate = parse_machine(text); },
-      "Play the sweep on a machine that is not there, such as nodes=1250,gpus=8,gpu=h100; efficiency=0.4 (of the GPU's "
-      "FLOPs) and load=2 (GB/s a GPU) can be given as measured");
+  CLI::Option* machine =
+      app.add_option_function<std::string>(
+             "--simulate", [&args](const std::string& text) { args.simulate = parse_machine(text); },
+             fmt::format("Play the sweep on a machine that is not there, such as nodes=1250,gpus=8,gpu=h100. GPUs: {}; "
+                         "efficiency=0.4 (of the GPU's FLOPs) and load=2 (GB/s a GPU) can be given as measured",
+                         fmt::join(gpu_names(), ", ")))
+          ->type_name("nodes=N,gpus=N,gpu=NAME");
   app.add_flag("--compare", simulate.compare,
                "Also other ways of dealing out the work, and wrong costs, slow nodes and a lost one")
       ->needs(machine);
@@ -572,7 +650,10 @@ int launcher_rank() {
 Command parse_args(int argc, char** argv) {
   CLI::App app("Catenary: scaling studies of language models, from items to curves.", "catenary");
   app.set_version_flag("--version", "catenary " + version());
-  app.get_formatter()->column_width(28);
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.failure_message([](const CLI::App*, const CLI::Error& e) {
+    return fmt::format("catenary: error: {}\nRun with --help for more information.\n", e.what());
+  });
   RunArgs run;
   SuperviseArgs supervise;
   SubmitArgs submit;
@@ -655,7 +736,8 @@ Command parse_args(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {  // CLI11 tells the words in reverse
-    return end_with(CLI::ExtrasError(fmt::format("not expected: {}", fmt::join(app.remaining(true), " ")),
+    const char* hint = app.got_subcommand("nightly") ? "; options of `catenary run` go behind --" : "";
+    return end_with(CLI::ExtrasError(fmt::format("not expected: {}{}", fmt::join(app.remaining(true), " "), hint),
                                      CLI::ExitCodes::ExtrasError));
   } catch (const CLI::ParseError& e) {
     return end_with(e);

@@ -356,7 +356,12 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   state->path = path;
   std::error_code error;
   const auto type = fs::status(path, error).type();
-  if (type == fs::file_type::not_found) fail(path, "no such file or folder");
+  if (type == fs::file_type::not_found) {
+    fail(path,
+         fmt::format("no such file or folder; nothing is downloaded, but `hf download OWNER/MODEL --local-dir {}` gets "
+                     "a model of Hugging Face's",
+                     path.string()));
+  }
   if (type == fs::file_type::directory) {
     state->open_folder();
   } else if (path.extension() == ".gguf") {

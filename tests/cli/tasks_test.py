@@ -104,7 +104,7 @@ class TasksTest(unittest.TestCase):
                    "Let's think step by step.\n--- the model's reasoning, then ---\n So the answer is\n")
         self.check(run("tasks", "show", task, "--condition", "instruct"), 2, "give --model")
         self.check(run("tasks", "show", task, "--condition", "chat"), 2, "--condition: /kind: expected")
-        self.check(run("tasks", "show", task, "--items", "8"), 2, "expected two of the items 0..7")
+        self.check(run("tasks", "show", task, "--items", "8"), 2, "the task has items 0..7, not 8")
         self.check(run("tasks", "show", task, "--items", "x"), 2, "expected 4 or 4..9")
         self.check(run("tasks", "show", self.folder / "none.jsonl"), 2, "none.jsonl")
 
@@ -135,14 +135,33 @@ class TasksTest(unittest.TestCase):
             self.assertEqual(result.stdout, "")
 
     def test_words_that_are_not_known_are_named(self):
-        self.check(run("nonsense"), 2, 'no command is called "nonsense"; expected one of', "\n  fit\n")
-        self.check(run("tasks", "nonsense"), 2, 'no command is called "nonsense"; expected one of', "\n  import\n")
+        self.check(run("nonsense"), 2, 'no command is called "nonsense"; expected one of', "\n  fit  ", "Curves and verdicts")
+        self.check(run("tasks", "nonsense"), 2, 'no command is called "nonsense"; expected one of', "\n  import  ")
         self.check(run("models"), 2, "no command is named; expected one of", "\n  inspect")
         self.check(run("tasks", "generate", "nope"), 2, 'no task is called "nope"; expected one of')
         self.check(run("nonsense", "tasks", "list"), 2, 'no command is called "nonsense"')
         self.check(run("--nonsense"), 2, "there is no option --nonsense")
         self.check(run("fit", "a", "b", "c"), 2, "not expected: b c")
         self.check(run("--help"), 0, "Exit codes")
+
+    def test_help_fits_a_terminal_and_mistakes_are_told_with_what_to_do(self):
+        for command in ("run", "plan", "score", "submit", "fit"):
+            for line in run(command, "--help").stdout.splitlines():
+                if not line.startswith("  catenary "):  # an example
+                    self.assertLessEqual(len(line), 80, line)
+        for size in ("8", "lots", "-1GiB", ""):
+            self.check(run("run", "s.json", "-o", "s.h5", "--memory-budget", size), 2,
+                       f'--memory-budget: expected a number and its unit, such as 8GiB or 512MiB, found "{size}"')
+        self.check(run("nightly", "s.json", "-o", "nights", "--threads", "1"), 2, "options of `catenary run` go behind --")
+        self.check(run("plan", "s.json", "--simulate"), 2, "nodes=N,gpus=N,gpu=NAME")
+        self.check(run("run"), 2, "catenary: error: SWEEP is required")
+
+    def test_a_class_without_its_space_is_told(self):
+        table = self.write("t.csv", "prompt,classes,answer_index\nThe capital of France is,\"['Paris', 'Rome']\",0\n")
+        self.check(run("tasks", "import", table), 0, 'warning: ', 't.csv: in 1 of 1 items', 'The capital of France isParis')
+        spec = {"name": "s", "models": [{"name": "m", "path": str(DEMO / "models/demo-13k")}], "tasks": [{"name": "t", "path": str(table)}],
+                "conditions": [{"name": "z", "kind": "zero_shot"}]}
+        self.check(run("plan", self.write("s.json", json.dumps(spec))), 0, "isParis")
 
     def test_a_full_disk_does_not_cost_an_older_file(self):
         def small_disk():  # a limit on the file's size stands for it

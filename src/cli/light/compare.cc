@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "catenary/base/log.h"
 #include "catenary/base/printable.h"
 #include "catenary/report/comparison_page.h"
 #include "cli/exit_code.h"
@@ -41,17 +42,18 @@ Json to_json(const analysis::LostSeries& lost) {
 }
 
 std::string table_text(const analysis::Changes& result) {
-  std::vector<std::vector<std::string>> rows{
-      {"task", "condition", "model", "metric", "items", "before", "after", "difference", "95 %", "p (Holm)", ""}};
+  std::vector<std::vector<std::string>> rows{{"task", "condition", "model", "metric", "items", "before", "after",
+                                              "difference", "95 % interval", "p (Holm)", ""}};
   std::size_t num_unchanged = 0;
   for (const Change& change : result.changes) {
     if (change.up + change.down == 0) {
       ++num_unchanged;
       continue;
     }
-    rows.push_back({change.task, change.condition, change.model, change.metric.name, std::to_string(change.num_items),
-                    fmt::format("{:.4f}", change.before), fmt::format("{:.4f}", change.after),
-                    fmt::format("{:+.4f}", change.difference.value),
+    rows.push_back({change.task, change.condition, change.model,
+                    change.metric.name + (change.metric.name == "loss" ? " (nats)" : ""),
+                    std::to_string(change.num_items), fmt::format("{:.4f}", change.before),
+                    fmt::format("{:.4f}", change.after), fmt::format("{:+.4f}", change.difference.value),
                     fmt::format("{:+.4f} to {:+.4f}", change.difference.low, change.difference.high),
                     fmt::format("{:.2g}", change.p_holm), change.is_regression ? "REGRESSION" : ""});
   }
@@ -88,9 +90,11 @@ int compare(const CompareArgs& args) {
   } else {
     fmt::print("{}", table_text(result));
   }
-  if (args.output)
+  if (args.output) {
     write_file(*args.output, report::make_comparison_page(args.before.filename().string(),
                                                           args.after.filename().string(), args.options, result));
+    log::info(fmt::format("wrote {}", args.output->string()));
+  }
   const bool is_worse = !result.lost.empty() || std::ranges::any_of(result.changes, &Change::is_regression);
   return is_worse ? kExitWithFailures : kExitDone;
 }

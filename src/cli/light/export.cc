@@ -81,6 +81,7 @@ int export_items(const ExportArgs& args) {
   if (args.format == "lm-eval") {
     if (!args.output) throw SpecError("--format lm-eval: expected -o FOLDER, as it writes several files");
     export_lm_eval(store, *args.output);
+    log::info(fmt::format("wrote {}", args.output->string()));
     return kExitDone;
   }
   const store::Layout& layout = store.layout();
@@ -109,7 +110,10 @@ int export_items(const ExportArgs& args) {
       lines.clear();
     }
   }
-  if (args.output) write_file(*args.output, lines);
+  if (args.output) {
+    write_file(*args.output, lines);
+    log::info(fmt::format("wrote {}", args.output->string()));
+  }
   if (num_absent > 0) {
     log::warning(fmt::format("{}: {} items are left out: not done, or damaged (`catenary status --verify` tells which)",
                              args.store.string(), num_absent));

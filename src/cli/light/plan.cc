@@ -11,6 +11,7 @@
 #include "catenary/base/printable.h"
 #include "catenary/base/short_number.h"
 #include "catenary/task/metric.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/simulate.h"
@@ -155,11 +156,15 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
                     short_number(unit.flops), std::to_string(std::ranges::max(tokens.longest)),
                     std::to_string(unit.context_length), std::to_string(unit.items_outside_context.size())});
   }
-  fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n\n{}", printable(args.spec.string()),
-             printable(study.spec.name), study.spec.models.size(), study.tasks.size(), study.spec.conditions.size(),
+  fmt::print("{}: sweep {}, {} x {} x {} = {}\n\n{}", printable(args.spec.string()), printable(study.spec.name),
+             counted(study.spec.models.size(), "model"), counted(study.tasks.size(), "task"),
+             counted(study.spec.conditions.size(), "condition"), counted(units.size(), "unit"),
              text_table(rows, {3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
-  fmt::print("\n{} tokens, {} of them distinct within their unit, {} FLOPs\n", num_tokens, num_distinct,
-             short_number(num_flops));
+  fmt::print(
+      "\nrandom: accuracy of guessing; distinct: tokens once prompts that begin alike are fed once; longest, context: "
+      "in tokens\n"
+      "{} tokens, {} of them distinct within their unit, {} FLOPs\n",
+      num_tokens, num_distinct, short_number(num_flops));
   if (max_generated_tokens > 0) {
     fmt::print("and at most {} tokens that the models write, which are fed, too\n", max_generated_tokens);
   }

@@ -17,6 +17,7 @@
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
 #include "catenary/store/reader.h"
+#include "cli/counted.h"
 #include "cli/duration_text.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
@@ -207,12 +208,13 @@ void print_json(const StatusArgs& args, const store::Reader& store, const Summar
 
 void print_text(const StatusArgs& args, const store::Reader& store, const Summary& summary) {
   const store::Layout& layout = store.layout();
-  fmt::print("{}: sweep {}, {} models x {} tasks x {} conditions\n", printable(args.store.string()),
-             printable(layout.sweep_name), layout.models.size(), layout.tasks.size(), layout.conditions.size());
-  fmt::print("computed in {} on {}, {} thread{} a rank, since {}, {} run{}\n\n", printable(layout.numerics.dtype),
-             printable(layout.numerics.device_kind), layout.numerics.threads_per_rank,
-             layout.numerics.threads_per_rank == 1 ? "" : "s", printable(layout.provenance.created),
-             store.runs().size(), store.runs().size() == 1 ? "" : "s");
+  fmt::print("{}: sweep {}, {} x {} x {} = {}\n", printable(args.store.string()), printable(layout.sweep_name),
+             counted(layout.models.size(), "model"), counted(layout.tasks.size(), "task"),
+             counted(layout.conditions.size(), "condition"), counted(layout.units.size(), "unit"));
+  fmt::print("computed in {} on {}, {} a rank, since {}, {}\n\n", printable(layout.numerics.dtype),
+             printable(layout.numerics.device_kind),
+             counted(static_cast<std::size_t>(layout.numerics.threads_per_rank), "thread"),
+             printable(layout.provenance.created), counted(store.runs().size(), "run"));
   const auto row = [](const char* name, const Count& count) {
     return std::vector<std::string>{name, std::to_string(count.units), std::to_string(count.items)};
   };
@@ -227,9 +229,9 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
                static_cast<double>(summary.done.items) / summary.total.seconds, flops_per_second(summary.total) / 1e9);
   }
   if (const auto pace = pace_of(store, summary)) {
-    fmt::print("\nlast run, {} rank{}: {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s; {} left at that pace\n",
-               pace->num_ranks, pace->num_ranks == 1 ? "" : "s", pace->items_per_second, pace->tokens_per_second,
-               pace->flops_per_second / 1e9, duration_text(pace->seconds_left));
+    fmt::print("\nlast run, {}: {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s; {} left at that pace\n",
+               counted(static_cast<std::size_t>(pace->num_ranks), "rank"), pace->items_per_second,
+               pace->tokens_per_second, pace->flops_per_second / 1e9, duration_text(pace->seconds_left));
   }
   if (summary.total.num_items_truncated > 0) {
     fmt::print("\n{} items were cut to fit a model's context\n", summary.total.num_items_truncated);

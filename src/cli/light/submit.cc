@@ -73,7 +73,7 @@ BatchScript sweep_script(const SubmitArgs& args, const Site& site, const JobSize
   if (args.compute.num_threads > 0)
     command.insert(command.end(), {"--threads", std::to_string(args.compute.num_threads)});
   if (args.compute.memory_budget_bytes) {
-    command.insert(command.end(), {"--memory-budget", std::to_string(*args.compute.memory_budget_bytes)});
+    command.insert(command.end(), {"--memory-budget", std::to_string(*args.compute.memory_budget_bytes) + "B"});
   }
   return script;
 }
