@@ -78,8 +78,31 @@ std::string word_of(Verdict verdict) {
   return std::string(to_string(verdict));
 }
 
+struct Range {
+  double low, high;
+};
+
+Range range_of(const Curves& curves, const std::function<Range(const analysis::LadderPoint&)>& of) {
+  Range range{INFINITY, -INFINITY};
+  for (const CurveReport* report : curves)
+    for (const analysis::LadderPoint& point : report->ladder.points) {
+      const Range one = of(point);
+      range = {std::min(range.low, one.low), std::max(range.high, one.high)};
+    }
+  return range;
+}
+
+/// Of the points with their intervals.
+Range values_of(const Curves& curves) {
+  return range_of(curves, [](const auto& one) {
+    const double error = std::isfinite(one.point.standard_error) ? 2 * one.point.standard_error : 0;
+    return Range{one.point.value - error, one.point.value + error};
+  });
+}
+
 /// Two blocks of data: $pointsN (scale, value, half-width of the 95 % interval) and $curveN (scale, value, low, high).
-std::string data_of(const CurveReport& report, std::size_t index) {
+/// A band that leaves the figure, and its `values`, ends soon after: gnuplot leaves out what lies far outside.
+std::string data_of(const CurveReport& report, std::size_t index, const Range& values) {
   std::string script = fmt::format("$points{} << EOD\n", index);
   for (const auto& [model, num_parameters, training_flops, point] : report.ladder.points)
     script += fmt::format("{} {} {}\n", point.scale, point.value, 1.96 * point.standard_error);
@@ -88,13 +111,15 @@ std::string data_of(const CurveReport& report, std::size_t index) {
   if (curve != nullptr && report.ladder.points.size() > 2) {
     const double from = std::log10(report.ladder.points.front().point.scale);
     const double to = std::log10(report.ladder.points.back().point.scale);
-    const auto inside = [&](double y) { return report.ladder.metric.is_proportion ? std::clamp(y, 0.0, 1.0) : y; };
+    const double room = 2 * (values.high - values.low);
+    const Range drawn = report.ladder.metric.is_proportion ? Range{0, 1} : Range{values.low - room, values.high + room};
+    const auto inside = [&](double y) { return std::clamp(y, drawn.low, drawn.high); };
     for (int i = 0; i < kCurvePoints; ++i) {
       const double scale = std::pow(10.0, from + (to - from) * i / (kCurvePoints - 1));
       const Estimate value = analysis::predict(*curve, scale);
       const bool is_bounded = std::isfinite(value.low) && std::isfinite(value.high);
-      script += fmt::format("{} {} {} {}\n", scale, inside(value.value), is_bounded ? inside(value.low) : value.value,
-                            is_bounded ? inside(value.high) : value.value);
+      script += fmt::format("{} {} {} {}\n", scale, inside(value.value), inside(is_bounded ? value.low : value.value),
+                            inside(is_bounded ? value.high : value.value));
     }
   } else {
     for (const auto& [model, num_parameters, training_flops, point] : report.ladder.points)
@@ -115,27 +140,10 @@ std::string plot_of(std::size_t index, const std::string& color, int point_type,
       index, color, point_type, dash, point_size, title);
 }
 
-struct Range {
-  double low, high;
-};
-
-Range range_of(const Curves& curves, const std::function<Range(const analysis::LadderPoint&)>& of) {
-  Range range{INFINITY, -INFINITY};
-  for (const CurveReport* report : curves)
-    for (const analysis::LadderPoint& point : report->ladder.points) {
-      const Range one = of(point);
-      range = {std::min(range.low, one.low), std::max(range.high, one.high)};
-    }
-  return range;
-}
-
 /// Ranges and ticks that suit all curves.
 std::string axes_of(const Curves& curves) {
   const Range x = range_of(curves, [](const auto& one) { return Range{one.point.scale, one.point.scale}; });
-  const Range y = range_of(curves, [](const auto& one) {
-    const double error = std::isfinite(one.point.standard_error) ? 2 * one.point.standard_error : 0;
-    return Range{one.point.value - error, one.point.value + error};
-  });
+  const Range y = values_of(curves);
   const double margin = std::max(std::pow(x.high / x.low, 0.05), 1.15);
   const int first = static_cast<int>(std::ceil(std::log10(x.low / margin)));
   const int last = static_cast<int>(std::floor(std::log10(x.high * margin)));
@@ -205,7 +213,7 @@ std::string task_script(const Curves& curves, const std::string& name) {
     const analysis::Ladder& ladder = curves[i]->ladder;
     const std::size_t condition = conditions.at(ladder.condition), family = families.at(ladder.family);
     const std::string title = families.size() > 1 ? ladder.condition + ", " + ladder.family : ladder.condition;
-    data += data_of(*curves[i], i);
+    data += data_of(*curves[i], i, values_of(curves));
     plots += (i > 0 ? ", \\\n  " : "") + plot_of(i, kColors[condition % kColors.size()],
                                                  kPointTypes[condition % kPointTypes.size()],
                                                  static_cast<int>(family) % 5 + 1, 0.55, "title " + quoted(title));
@@ -234,7 +242,7 @@ std::string overview_script(const Curves& curves, const std::string& name) {
   for (std::size_t i = 0; i < curves.size(); ++i) {
     const std::size_t task = place(tasks, curves[i]->ladder.task);
     panels[{task, place(conditions, curves[i]->ladder.condition)}].push_back(i);
-    data += data_of(*curves[i], i);
+    data += data_of(*curves[i], i, values_of(curves));
   }
   const auto columns = static_cast<double>(conditions.size());
   const double width = std::max(3.3, std::min(6.9, 2.3 * columns)),

@@ -64,6 +64,18 @@ class Figures(unittest.TestCase):
         tree = ElementTree.parse(self.folder / "figures" / "up-accuracy.svg")
         self.assertEqual(sum("color" in use.attrib for use in tree.iter(f"{SVG}use")), 12 + 2)
 
+    def test_a_band_that_leaves_the_figure_ends_soon_after(self):
+        # A step between two sizes: where it lies is open, so between them the curve may have any value.
+        self.table.write_text("task,model,num_parameters,metric,value,standard_error,n\n" + "".join(
+            f"step,m{i},{10 ** (5 + i)},loss,{value},0.05,400\n" for i, value in enumerate((1, 1.2, 0.8, 1.2, 0.55, 0.25, 0.26))))
+        self.assertEqual(self.report().returncode, 0)
+        script = (self.folder / "figures" / "step-loss.gp").read_text()
+        rows = [list(map(float, row.split())) for row in script.split("$curve0 << EOD\n")[1].split("EOD")[0].splitlines()]
+        low, high = min(row[2] for row in rows), max(row[3] for row in rows)
+        self.assertGreater(high - low, 1)
+        self.assertGreater(low, 0.15 - 2 * 1.2)
+        self.assertLess(high, 1.3 + 2 * 1.2)
+
     def test_without_gnuplot_the_page_is_there_and_the_reason_told(self):
         result = self.report(env={"PATH": "/nowhere"})
         self.assertEqual(result.returncode, 1)
