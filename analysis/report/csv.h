@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -18,6 +17,7 @@
 #include <string_view>
 
 #include "catenary/base/error.h"
+#include "catenary/base/to_number.h"
 
 namespace catenary::analysis {
 
@@ -30,9 +30,7 @@ using CsvReader = io::CSVReader<num_columns, io::trim_chars<' ', '\t'>, io::doub
 inline double parse_number(std::string_view text, std::size_t line, std::string_view column, Problems& problems) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   if (text.empty() || text == "NaN" || text == "NA") return kNan;
-  double value = kNan;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status == std::errc() && end == text.data() + text.size()) return value;
+  if (const auto value = to_number<double>(text)) return *value;
   problems.add(fmt::format("line {}, column {}: expected a number, found \"{}\"", line, column, text));
   return kNan;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "analysis/report/readers.h"
 #include "catenary/analysis/statistics.h"
 #include "catenary/base/error.h"
+#include "catenary/base/to_number.h"
 #include "catenary/base/utf8.h"
 
 namespace catenary::analysis {
@@ -71,9 +71,7 @@ double parse_correct(const Row& row, std::size_t line, Problems& problems) {
 
 /// An item's number; other names are told apart by their hash.
 std::int64_t parse_item(std::string_view text) {
-  std::int64_t item = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), item);
-  if (status == std::errc() && end == text.data() + text.size()) return item;
+  if (const auto item = to_number<std::int64_t>(text)) return *item;
   return static_cast<std::int64_t>(std::hash<std::string_view>{}(text));
 }
 

@@ -1,12 +1,12 @@
 #include "catenary/task/metric.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "catenary/base/check.h"
+#include "catenary/base/to_number.h"
 
 namespace catenary::task {
 namespace {
@@ -135,10 +135,8 @@ std::optional<double> parse_number(std::string_view generated) {
   std::erase_if(text, [](char c) { return c == ',' || c == '(' || c == ')'; });
   text.erase(text.find_last_not_of('.') + 1);
   if (text.starts_with('+')) text.erase(0, 1);
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) return std::nullopt;
-  return number;
+  const auto number = to_number<double>(text);
+  return number && std::isfinite(*number) ? number : std::nullopt;
 }
 
 NumberMetrics measure_number(std::string_view generated, double true_answer, double anchor) {

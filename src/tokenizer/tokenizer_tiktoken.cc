@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "catenary/base/error.h"
 #include "catenary/base/mapped_file.h"
+#include "catenary/base/to_number.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/merges.h"
 #include "tokenizer/tokenizer_spec.h"
@@ -105,14 +105,12 @@ TokenizerSpec read_tiktoken(const std::filesystem::path& path) {
     if (line.empty()) continue;
     const std::size_t space = std::min(line.find(' '), line.size());
     const auto bytes = decode_base64(line.substr(0, space));
-    TokenId rank = -1;
-    const std::string_view number = line.substr(std::min(space + 1, line.size()));
-    const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), rank);
-    if (!bytes || bytes->empty() || error != std::errc() || stop != number.data() + number.size() || rank < 0) {
+    const auto rank = to_number<TokenId>(line.substr(std::min(space + 1, line.size())));
+    if (!bytes || bytes->empty() || !rank || *rank < 0) {
       throw DataError(
           fmt::format("{}: line {}: expected a token in base64, a space and its rank", path.string(), line_number));
     }
-    spec.vocab.push_back({byte_level_encode(*bytes), rank, -static_cast<double>(rank)});
+    spec.vocab.push_back({byte_level_encode(*bytes), *rank, -static_cast<double>(*rank)});
   }
   std::ranges::sort(spec.vocab, {}, &VocabEntry::id);
   const auto num_ranks = static_cast<TokenId>(spec.vocab.size());

@@ -14,6 +14,8 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
+#include "catenary/base/to_number.h"
+#include "cli/environment.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/slurm/allocation.h"
@@ -122,11 +124,11 @@ void look_at_limits(Findings& findings, const fs::path& folder) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
   const int num_cores = ::sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 0;
-  const char* threads = std::getenv("OMP_NUM_THREADS");
-  const bool too_many = threads != nullptr && std::atoi(threads) > num_cores;
+  const std::string_view threads = environment("OMP_NUM_THREADS");
+  const bool too_many = to_number<int>(threads).value_or(0) > num_cores;
   findings.push_back(
       {too_many ? Grade::kWarning : Grade::kOk, "cores",
-       fmt::format("{} for this process, OMP_NUM_THREADS is {}", num_cores, threads == nullptr ? "not set" : threads),
+       fmt::format("{} for this process, OMP_NUM_THREADS is {}", num_cores, threads.empty() ? "not set" : threads),
        too_many ? "more threads than cores; unset it, or use --threads" : ""});
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);

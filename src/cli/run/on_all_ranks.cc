@@ -5,11 +5,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
-#include <string_view>
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/base/to_number.h"
 #include "catenary/parallel/mpi_environment.h"
+#include "cli/environment.h"
 #include "cli/guard.h"
 
 namespace catenary::cli {
@@ -19,12 +20,11 @@ using parallel::Communicator;
 
 // The tasks of a step of srun that has no MPI plugin; 0 for all other processes.
 int num_tasks_without_mpi() {
-  const char* num_tasks = std::getenv("SLURM_STEP_NUM_TASKS");
-  if (num_tasks == nullptr || std::getenv("SLURM_PROCID") == nullptr) return 0;
+  if (environment("SLURM_PROCID").empty()) return 0;
   for (const char* rank : {"PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK"}) {
-    if (std::getenv(rank) != nullptr) return 0;
+    if (!environment(rank).empty()) return 0;
   }
-  return std::atoi(num_tasks);
+  return to_number<int>(environment("SLURM_STEP_NUM_TASKS")).value_or(0);
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ int on_all_ranks(const std::function<int(const Communicator&, const Communicator
                           "`srun --mpi=list` has for this MPI",
                           num_strangers));
         },
-        [] { return std::string_view(std::getenv("SLURM_PROCID")) == "0"; });
+        [] { return environment("SLURM_PROCID") == "0"; });
   }
   std::optional<parallel::MpiEnvironment> mpi;
   std::optional<Communicator> world, among_ranks;

@@ -4,11 +4,12 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/base/to_number.h"
+#include "cli/environment.h"
 #include "cli/run/host.h"
 
 namespace catenary::cli {
@@ -17,14 +18,13 @@ namespace {
 
 // 0 if nobody says.
 int threads_by_environment() {
-  const char* text = std::getenv("OMP_NUM_THREADS");
-  if (text == nullptr || *text == '\0') return 0;
-  char* end = nullptr;
-  const long value = std::strtol(text, &end, 10);
-  if (*end != '\0' || value < 1 || value > 1024) {
+  const std::string_view text = environment("OMP_NUM_THREADS");
+  if (text.empty()) return 0;
+  const auto value = to_number<int>(text);
+  if (!value || *value < 1 || *value > 1024) {
     throw SpecError(fmt::format("OMP_NUM_THREADS: expected a number of threads, found \"{}\"", text));
   }
-  return static_cast<int>(value);
+  return *value;
 }
 
 }  // namespace

@@ -4,13 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <memory>
 #include <regex>
 #include <sstream>
 
 #include "catenary/base/error.h"
+#include "catenary/base/to_number.h"
+#include "cli/environment.h"
 #include "cli/slurm/process.h"
 
 namespace catenary::cli {
@@ -24,15 +25,13 @@ std::vector<std::string> words_of(const std::string& text) {
 }
 
 int number_of(const char* variable, int if_absent) {
-  const char* text = std::getenv(variable);
-  if (text == nullptr || *text == '\0') return if_absent;
-  int value = 0;
-  const std::string_view view(text);
-  const auto [end, status] = std::from_chars(view.data(), view.data() + view.size(), value);
-  if (status != std::errc() || end != view.data() + view.size() || value < 0) {
+  const std::string_view text = environment(variable);
+  if (text.empty()) return if_absent;
+  const auto value = to_number<int>(text);
+  if (!value || *value < 0) {
     throw SpecError(fmt::format("{}: expected a whole number, found \"{}\"", variable, text));
   }
-  return value;
+  return *value;
 }
 
 bool is_well(std::string_view state) {
@@ -146,9 +145,10 @@ void FirstDeath::read(const std::string& line) {
   std::istringstream parts(match[told_by_srun ? 2 : 1].str());
   for (std::string part; std::getline(parts, part, ',');) {
     const std::size_t dash = part.find('-');
-    const int first = std::atoi(part.c_str());
-    const int last = dash == std::string::npos ? first : std::atoi(part.c_str() + dash + 1);
-    for (int rank = first; rank <= last; ++rank) ranks_.push_back(rank);
+    const auto first = to_number<int>(part.substr(0, dash));
+    const auto last = dash == std::string::npos ? first : to_number<int>(part.substr(dash + 1));
+    if (!first || !last) continue;  // "1-2-3", "-": nothing that srun writes
+    for (int rank = *first; rank <= *last; ++rank) ranks_.push_back(rank);
   }
 }
 
