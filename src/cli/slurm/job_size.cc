@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catenary/base/error.h"
+#include "catenary/base/to_number.h"
 #include "catenary/scheduler/cost.h"
 #include "catenary/scheduler/simulation.h"
 #include "cli/item_encoder.h"
@@ -39,6 +40,11 @@ int count_gpus(const std::string& gres, std::string& kind) {
     count += std::stoi((*it)[2]);
   }
   return count;
+}
+
+// "64", or "64+" where nodes differ.
+int number_of(const std::string& word) {
+  return to_number<int>(word.substr(0, word.find('+'))).value_or(0);
 }
 
 // What a rank gets done in a second.
@@ -102,10 +108,10 @@ Partition find_partition(const Site& site) {
     for (std::string word; std::getline(stream, word, '|');) words.push_back(word);
     if (words.size() != 7) continue;
     if (site.partition.empty() && !words[0].ends_with('*')) continue;  // the default partition
-    Partition kind{.num_nodes = std::atoi(words[1].c_str()),
-                   .cpus_per_node = std::atoi(words[2].c_str()),
-                   .sockets_per_node = std::max(1, std::atoi(words[6].c_str())),
-                   .mib_per_node = std::atoll(words[3].c_str()),
+    Partition kind{.num_nodes = number_of(words[1]),
+                   .cpus_per_node = number_of(words[2]),
+                   .sockets_per_node = std::max(1, number_of(words[6])),
+                   .mib_per_node = number_of(words[3]),
                    .limit_seconds = parse_slurm_time(words[5]).value_or(0)};
     kind.gpus_per_node = count_gpus(words[4], kind.gpu);
     // Where nodes differ, what they all have.
