@@ -171,14 +171,16 @@ class CommandsTest(SweepTestCase):
             self.check(run("run", spec, "-o", store, "--threads", 1), 0, "going on with")
             self.assert_same_scores(undisturbed, store)
 
-    def test_ranks_that_read_other_files_are_told_and_do_not_hang(self):
+    def test_ranks_that_differ_are_told_and_do_not_hang(self):
         a, b = self.spec("a.json"), self.spec("b.json", models=[{"name": "m", "path": str(DEMO / "models" / MODELS[0])}])
-        command = [MPIEXEC]
-        for spec in (a, b):
-            command += ["-n", "1", CATENARY, "run", str(spec), "-o", str(self.folder / "s.h5"), ":"]
-        result = Result(subprocess.Popen(command[:-1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        self.check(result, 2, "rank 1 reads another spec, task or model than rank 0")
-        self.assertFalse((self.folder / "s.h5").exists())
+        for second, problem in (((b, "--threads", "1"), "rank 1 reads another spec, task or model than rank 0"),
+                                ((a, "--threads", "2"), "all ranks must compute alike, but rank 0 has")):
+            command = [MPIEXEC]
+            for spec, *options in ((a, "--threads", "1"), second):
+                command += ["-n", "1", CATENARY, "run", str(spec), "-o", str(self.folder / "s.h5"), *options, ":"]
+            result = Result(subprocess.Popen(command[:-1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+            self.check(result, 2, problem)
+            self.assertFalse((self.folder / "s.h5").exists())
 
     def test_a_tokenizer_that_appends_tokens_is_refused(self):
         model = self.folder / "model"
