@@ -146,13 +146,14 @@ double averaged_limit(const std::vector<Prediction>& predictions, double probabi
     low = std::min(low, one.limit(probability));
     high = std::max(high, one.limit(probability));
   }
-  for (double x = 0.5 * (low + high); x > low && x < high; x = 0.5 * (low + high)) {
+  while (true) {
+    const double x = 0.5 * (low + high);
+    if (!(x > low && x < high)) return low;
     double share = 0;
     for (const Prediction& one : predictions)
       share += one.weight * student_upper_tail((one.value - x) / one.error, one.degrees_of_freedom);
     (share < probability ? low : high) = x;
   }
-  return low;
 }
 
 Forecast forecast(const std::vector<FittedCurve>& curves, double scale) {

@@ -87,14 +87,14 @@ void Scorer::add_scores(const Batch& batch, Scores& scores) {
 
 void Scorer::shrink_batches(const Batch& batch) {
   const std::int64_t num_tokens = batch.tree.num_tokens();
+  const std::int64_t prefix_length = batch.tree.prefix_length();
+  const bool can_be_cut = batch.tree.branches().size() > 1;  // so half of its tokens leaves a sequence out
   prefix_ = {};
   ::malloc_trim(0);  // what the batch had is kept for the next one of its size otherwise
-  if (batch.tree.prefix_length() > num_tokens) {
-    options_.max_prefix_tokens = 0;               // smaller batches would leave the most of it
-  } else if (batch.tree.branches().size() > 1) {  // so half of them leaves a sequence out
+  if (prefix_length > (can_be_cut ? num_tokens : 0)) {
+    options_.max_prefix_tokens = 0;  // smaller batches would leave the most of it
+  } else if (can_be_cut) {
     options_.max_tokens = num_tokens / 2;
-  } else if (batch.tree.prefix_length() > 0) {
-    options_.max_prefix_tokens = 0;
   } else {
     throw Error(
         fmt::format("out of memory: a prompt with its continuation, {} tokens, does not fit even alone", num_tokens));

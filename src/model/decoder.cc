@@ -332,7 +332,7 @@ void Decoder::step(const Layer& layer, Pass& pass, const KeyValues& key_values) 
 
 at::Tensor Decoder::last_step(const Layer& layer, Pass& pass, std::span<const std::int64_t> rows,
                               const KeyValues& key_values) const {
-  const at::Tensor x = pass.x.index_select(0, index_tensor(rows));
+  at::Tensor x = pass.x.index_select(0, index_tensor(rows));
   // Rows are scattered. Those that have their queries wait until there are enough for a product.
   std::vector<at::Tensor> waiting;  // the queries of rows first_waiting, …, num_ready - 1
   std::int64_t first_waiting = 0, num_ready = 0;
@@ -416,7 +416,7 @@ at::Tensor Decoder::embedding_rows(std::span<const std::int32_t> tokens) const {
   const at::Tensor ids = at::tensor(at::ArrayRef<std::int32_t>(tokens.data(), tokens.size()), at::kInt).to(device());
   if (share_.size == 1) return at::embedding(embedding_, ids);
   const at::Tensor is_own = ids.ge(vocabulary_.begin).logical_and_(ids.lt(vocabulary_.end));
-  const at::Tensor rows = at::embedding(embedding_, (ids - vocabulary_.begin).mul_(is_own)) * is_own.unsqueeze(1);
+  at::Tensor rows = at::embedding(embedding_, (ids - vocabulary_.begin).mul_(is_own)) * is_own.unsqueeze(1);
   sum_(group_, rows);  // of zeros and one row
   return rows;
 }
@@ -535,7 +535,7 @@ at::Tensor Decoder::normalize_heads_of_all(const at::Tensor& x, const Norm& norm
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
   const c10::InferenceMode inference;
-  const at::Tensor logits = at::empty({hidden.size(0), config_.vocab_size}, hidden.options().dtype(at::kFloat));
+  at::Tensor logits = at::empty({hidden.size(0), config_.vocab_size}, hidden.options().dtype(at::kFloat));
   if (share_.size > 1) logits.zero_();  // where others have their tokens
   for_vocabulary([&](const Linear& part, std::int64_t first) {
     const at::Tensor of_part = linear(hidden, part).to(at::kFloat);

@@ -219,7 +219,8 @@ std::string task_script(const Curves& curves, const std::string& name) {
                                                  static_cast<int>(family) % 5 + 1, 0.55, "title " + quoted(title));
   }
   const analysis::Ladder& first = curves.front()->ladder;
-  const double height = 2.1 + 0.14 * static_cast<double>((curves.size() + 1) / 2);
+  const std::size_t num_rows_of_key = (curves.size() + 1) / 2;
+  const double height = 2.1 + 0.14 * static_cast<double>(num_rows_of_key);
   const std::string drawing = fmt::format("plot {}{}\nunset output\n", chance_line(curves), plots);
   return fmt::format(
       "{}{}{}set title {} offset 0,-0.5\nset tmargin 1.8\nset xlabel {} offset 0,0.4\nset ylabel {}\n"

@@ -36,7 +36,8 @@ class Truth {
     std::vector<std::size_t> nodes(speed_of_node_.size());
     std::iota(nodes.begin(), nodes.end(), 0);
     std::ranges::shuffle(nodes, random);
-    const auto num_slow = static_cast<std::size_t>(disturbances.slow_nodes * static_cast<double>(nodes.size()) + 0.5);
+    const auto num_slow =
+        static_cast<std::size_t>(std::llround(disturbances.slow_nodes * static_cast<double>(nodes.size())));
     for (std::size_t i = 0; i < num_slow; ++i) speed_of_node_[nodes[i]] = 0.5;
     lost_node_ = static_cast<int>(nodes.back());
   }

@@ -18,7 +18,7 @@ class List {
     tensors_.push_back({std::string(part), ".weight", layer_, expert_, std::move(shape)});
   }
 
-  void add_norm(std::string_view part, const NormConfig& norm, std::vector<std::int64_t> shape) {
+  void add_norm(std::string_view part, const NormConfig& norm, const std::vector<std::int64_t>& shape) {
     if (norm.has_weight) tensors_.push_back({std::string(part), ".weight", layer_, -1, shape});
     if (norm.has_bias) tensors_.push_back({std::string(part), ".bias", layer_, -1, shape});
   }

@@ -175,11 +175,12 @@ Json simulate_plan(const Workload& workload, const SimulateArgs& args, bool prin
       json["allocations"].push_back(to_json(own, num_nodes));
       continue;
     }
+    if (num_nodes == 0) continue;
     try {
-      if (num_nodes == 0) continue;
       json["allocations"].push_back(
           to_json(simulate(make_work(workload, args, num_nodes), {}, Strategy::kPolicy), num_nodes));
-    } catch (const SpecError&) {  // too few for the largest model
+    } catch (const SpecError&) {
+      continue;  // too few for the largest model
     }
   }
   if (args.compare) json["strategies"] = compare(work);

@@ -3,13 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 namespace catenary::cli {
 
 std::string host_name() {
-  std::string name(256, '\0');
+  std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
-  return name.c_str();
+  return name.data();
 }
 
 int num_ranks_at(const std::string& place, const parallel::Communicator* communicator) {

@@ -95,7 +95,7 @@ void try_all_reduce(const Communicator& world, at::Device device) {
   parallel::agree(*group, [&] {
     const at::Tensor x = at::full({kCount}, world.rank() + 1, at::TensorOptions(device).dtype(at::kFloat));
     group->all_reduce({.data = x.mutable_data_ptr(), .count = kCount}, parallel::Reduction::kSum);
-    const double expected = world.size() * (world.size() + 1) / 2;
+    const int expected = world.size() * (world.size() + 1) / 2;
     const auto num_wrong = x.ne(expected).sum().item<std::int64_t>();
     if (num_wrong > 0) {
       throw CommError(
