@@ -1,8 +1,10 @@
-# Three thin targets; CMake and ctest do the work. `make demo` and `make test` set up what is missing first.
+# Thin targets; CMake and ctest do the work. `make demo` and `make test` set up what is missing first.
 #   make setup   compilers and libraries (cmake/setup.sh says what it installs)
 #   make demo    a scaling study of seven small models, and what came out; JOB=conditions: jobs/conditions.json
 #   make test    builds everything and runs the tests
-.PHONY: setup build demo test
+#   make tidy    clang-tidy over src/ and analysis/: .clang-tidy says what it looks for
+#   make coverage  builds and tests without optimisation; which lines the tests did not run
+.PHONY: setup build demo test tidy coverage
 
 JOBS ?= $(shell nproc)
 JOB ?= demo
@@ -33,3 +35,21 @@ demo: build
 test: build
 	@cmake --build build --parallel $(JOBS)
 	ctest --test-dir build --output-on-failure --no-tests=error --parallel 2
+
+# clang-tidy of a distribution of today does not know all of C++20.
+tools = build/tools
+$(tools):
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target $@ clang-tidy==23.1.4 gcovr==8.8
+
+# Not cpu/kernels.cc, which is written in GCC's own vectors. Clang looks for omp.h where GCC has it.
+tidy: setup $(tools)
+	@cmake --preset tidy --log-level=NOTICE $(CMAKE_ARGS)
+	PYTHONPATH=$(tools) PATH="$(CURDIR)/$(tools)/bin:$$PATH" run-clang-tidy.py -quiet -hide-progress -p build/tidy -j $(JOBS) \
+	  -extra-arg=-idirafter$$(g++ -print-file-name=include) '/(src|analysis)/(?!model/cpu/kernels).*\.cc$$'
+
+coverage: setup $(tools)
+	@cmake --preset coverage --log-level=NOTICE $(CMAKE_ARGS)
+	@cmake --build build/coverage --parallel $(JOBS)
+	-ctest --test-dir build/coverage --output-on-failure --parallel 2
+	PYTHONPATH=$(tools) python3 -m gcovr --root . --filter 'src/|analysis/|include/' --txt build/coverage.txt --txt-summary build/coverage
+	@echo 'build/coverage.txt lists the lines that no test ran.'
