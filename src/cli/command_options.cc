@@ -77,7 +77,7 @@ CLI::Validator finite_number(double min, double max = std::numeric_limits<double
 CLI::Validator size_with_unit() {
   return CLI::Validator(
       [](std::string& text) {
-        const std::string found =
+        std::string found =
             fmt::format("expected a number and its unit, such as 8GiB or 512MiB, found \"{}\"", text);
         if (text.empty() || std::isalpha(static_cast<unsigned char>(text.back())) == 0) return found;
         try {
