@@ -299,7 +299,7 @@ void add_options(CLI::App& app, ScoreArgs& args) {
       "  catenary score jobs/demo/models/demo-13k jobs/demo/tasks/memory-trap.jsonl --limit 3\n"
       "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.jsonl --few-shot 5 --dtype bfloat16\n"
       "  catenary score SmolLM2-135M-Instruct.Q4_1.gguf neqa.csv --condition instruct\n"
-      "  mpirun -n 4 catenary score Meta-Llama-3-70B neqa.jsonl --dtype bfloat16\n");
+      "  mpirun -n 2 catenary score jobs/demo/models/demo-360k jobs/demo/tasks/recall.jsonl --limit 3\n");
 }
 
 void add_options(CLI::App& app, StatusArgs& args) {
