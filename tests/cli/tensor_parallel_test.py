@@ -78,6 +78,22 @@ class TensorParallelTest(SweepTestCase):
         self.assertEqual(texts[0], texts[1])
         self.assertGreater(len(texts[0].strip(b"\0")), 70)
 
+    def test_a_failed_range_is_recorded_and_its_group_goes_on(self):
+        """One that fails before the model computes, and one while it writes."""
+        model = {"name": "m", "path": str(DEMO / "models/demo-360k"), "tensor_parallel": 2}
+        item = json.dumps({"prompt": " ".join(["the"] * 9000), "classes": [" bread", " bell"], "answer_index": 0})
+        good = (DEMO / "tasks/recall.jsonl").read_text().splitlines()
+        task = self.write("long.jsonl", "\n".join([item, *good[:130]]) + "\n")
+        conditions = [{"name": "zero_shot", "kind": "zero_shot"},
+                      {"name": "cot", "kind": "cot", "generation": {"max_new_tokens": 2}}]
+        spec = self.spec(models=[model], tasks=[{"name": "long", "path": str(task)}], conditions=conditions)
+        store = self.folder / "store.h5"
+        result = run("run", spec, "-o", store, "--threads", 1, ranks=2)
+        self.check(result, 3, "m x long x zero_shot failed: item 0: ", "m x long x cot failed: item 0: ")
+        with h5py.File(store) as file:
+            self.assertEqual(file["ranges/state"][:].tolist(), [2, 1, 1, 2, 1, 1])
+            self.assertEqual(numpy.isfinite(file["scores/log_likelihood"][:]).sum(), 2 * 2 * (131 - 64))
+
     def test_a_size_that_cannot_be_is_refused_before_anything_runs(self):
         store = self.folder / "store.h5"
         spec = self.spec("three.json", models=self.ladder({"demo-83k": 3}))
