@@ -113,6 +113,22 @@ Message Communicator::receive_any(int tag) const {
 }
 
 namespace detail {
+namespace {
+
+bool is_wrong_input(const std::exception_ptr& error) {
+  if (!error) return false;
+  try {
+    std::rethrow_exception(error);
+  } catch (const SpecError&) {
+    return true;
+  } catch (const DataError&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
 
 void settle(const Communicator& communicator, std::exception_ptr own) {
   const std::vector<std::string> problems = communicator.all_gather(message_of(own));
@@ -120,8 +136,12 @@ void settle(const Communicator& communicator, std::exception_ptr own) {
       std::find_if(problems.begin(), problems.end(), [](const std::string& text) { return !text.empty(); });
   if (first == problems.end()) return;
   communicator.state_->failed_together = true;
+  const std::vector<std::string> inputs = communicator.all_gather(is_wrong_input(own) ? "input" : "");
   if (own) std::rethrow_exception(own);
-  throw CommError(fmt::format("rank {}: {}", first - problems.begin(), *first));
+  const auto rank = first - problems.begin();
+  const std::string text = fmt::format("rank {}: {}", rank, *first);
+  if (!inputs[static_cast<std::size_t>(rank)].empty()) throw SpecError(text);
+  throw CommError(text);
 }
 
 }  // namespace detail

@@ -85,7 +85,8 @@ void merge(const std::vector<std::filesystem::path>& stores, const std::filesyst
     for (std::size_t i = 0; i + 1 < sources.size(); ++i) {
       for (const std::string& conflict :
            conflicts(sources[i].layout(), stores[i].string(), source.layout(), path.string())) {
-        problems.add(conflict);
+        if (problems.empty()) problems.add("these stores are of different studies, or of different numerics:");
+        problems.add("  " + conflict);
       }
     }
   }

@@ -67,7 +67,7 @@ Run new_run(const parallel::Communicator& communicator, const Provenance& proven
           .libtorch_version = cut(provenance.libtorch_version, sizeof(VersionText))};
 }
 
-/// Throws StoreError that shows what differs if the store holds anything that this sweep would not compute the same.
+/// Throws SpecError that shows what differs if the store holds anything that this sweep would not compute the same.
 void check_same_sweep(const std::filesystem::path& path, const Reader& reader, const Layout& layout) {
   const std::vector<std::string> differences = difference(reader.layout(), layout);
   if (differences.empty()) return;
@@ -77,7 +77,7 @@ void check_same_sweep(const std::filesystem::path& path, const Reader& reader, c
       "holds of this one with --reuse:",
       path.string()));
   for (const std::string& what : differences) problems.add("  " + what);
-  problems.throw_if_any<StoreError>();
+  problems.throw_if_any<SpecError>();
 }
 
 /// The states that a sweep finds; what is damaged is to be computed again.

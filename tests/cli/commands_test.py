@@ -225,9 +225,9 @@ class CommandsTest(SweepTestCase):
         self.check(run("run", self.spec(), "-o", store, "--threads", 1), 0)
         before = store.read_bytes()
         other = self.spec("other.json", conditions=[{"name": "zero_shot", "kind": "zero_shot"}])  # the store has one more
-        self.check(run("run", other, "-o", store, "--threads", 1), 1, str(store), "few_shot_3")
-        self.check(run("run", self.spec(), "-o", store, "--threads", 2), 1, "thread")
-        self.check(run("run", self.spec("bf.json", dtype="bfloat16"), "-o", store, "--threads", 1, ranks=2), 1, "dtype")
+        self.check(run("run", other, "-o", store, "--threads", 1), 2, str(store), "few_shot_3")
+        self.check(run("run", self.spec(), "-o", store, "--threads", 2), 2, "thread")
+        self.check(run("run", self.spec("bf.json", dtype="bfloat16"), "-o", store, "--threads", 1, ranks=2), 2, "dtype")
         refused = run("run", self.spec(), "-o", store, "--threads", 2, ranks=2)  # by all ranks, and said by one
         self.assertEqual(refused.err.count("this sweep cannot go on"), 1, refused.err)
         self.assertNotIn("MPI_ABORT", refused.err)

@@ -50,6 +50,10 @@ class NightlyTest(harness.SweepTestCase):
         self.train(SMALL)
         self.assertNotEqual(self.night(0), night)
 
+    def test_a_folder_that_cannot_be_made_is_told(self):
+        result = harness.run("nightly", self.sweep, "-o", self.sweep / "nights")
+        self.check(result, 1, "catenary: error: ", "sweep.json/nights: the folder cannot be made: Not a directory")
+
     def test_a_night_that_was_stopped_is_gone_on_with(self):
         self.train(SMALL)
         night = self.night(0)

@@ -58,7 +58,7 @@ class StoreTest(SweepTestCase):
         self.check(run("status", store, "--verify"), 0, "all checksums hold")
         self.assertEqual([r["num_ranks"] for r in self.status(store)["runs"]], [1, 2])
         before = store.read_bytes()
-        self.check(run("run", self.spec("s.json", **small), "-o", store, "--threads", 1), 1,
+        self.check(run("run", self.spec("s.json", **small), "-o", store, "--threads", 1), 2,
                    f"the store has model '{b}', which the spec lacks", "task 'recall'", "condition 'zero_shot'")
         self.assertEqual(store.read_bytes(), before)
         self.assertEqual(sorted(path.name for path in self.folder.glob("s.h5*")), ["s.h5"])
@@ -82,7 +82,7 @@ class StoreTest(SweepTestCase):
         self.check(run("merge", *parts, "-o", merged), 1, "is there already")
         self.check(run("run", self.spec("whole.json", models=[model(a), model(b)]), "-o", merged, "--threads", 1), 0, "0 of 40")
         other = self.sweep("other", models=[{**model(a), "family": "mine"}])
-        self.check(run("merge", parts[0], other, "-o", self.folder / "no.h5"), 1, f"model '{a}', family: 'test' in")
+        self.check(run("merge", parts[0], other, "-o", self.folder / "no.h5"), 1, "these stores are of different studies", f"model '{a}', family: 'test' in")
         self.check(run("merge", parts[0], "-o", self.folder / "no.h5"), 2, "STORE")
         self.assertFalse((self.folder / "no.h5").exists())
 

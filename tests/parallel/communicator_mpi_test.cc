@@ -62,9 +62,9 @@ TEST(Agree, one_rank_that_fails_is_an_error_on_all) {
   std::string message;
   try {
     agree(world, [&] {
-      if (world.rank() == at_fault) throw DataError("the file is gone");
+      if (world.rank() == at_fault) throw StoreError("the file is gone");
     });
-  } catch (const DataError& e) {
+  } catch (const StoreError& e) {
     EXPECT_EQ(world.rank(), at_fault);
     message = e.what();
   } catch (const CommError& e) {
@@ -74,6 +74,22 @@ TEST(Agree, one_rank_that_fails_is_an_error_on_all) {
   }
   EXPECT_THAT(message, HasSubstr("the file is gone"));
   EXPECT_TRUE(world.failed_together());
+}
+
+TEST(Agree, wrong_input_of_one_rank_is_wrong_input_for_all) {
+  const Communicator world = Communicator::world();
+  const int at_fault = world.size() - 1;
+  const auto fail_with = [&](auto error) {
+    agree(world, [&] {
+      if (world.rank() == at_fault) throw error;
+    });
+  };
+  EXPECT_THROW(fail_with(SpecError("no such key")), SpecError);
+  const auto of_data = [&] { fail_with(DataError("not a number")); };
+  if (world.rank() == at_fault)
+    EXPECT_THROW(of_data(), DataError);
+  else
+    EXPECT_THROW(of_data(), SpecError);
 }
 
 }  // namespace

@@ -206,6 +206,7 @@ TEST_F(StoreWriter, another_sweep_is_refused_and_told_what_differs) {
   write_all();
   Layout layout = layout_;
   layout.numerics.threads_per_rank = 2;
+  EXPECT_THROW(Writer::open(world_, path_, layout), SpecError);  // what the user gave is wrong, not the store
   EXPECT_THAT(refusal(layout), HasSubstr("threads a rank (--threads): '1' in the store, '2' in this run"));
 
   layout = layout_;

@@ -78,8 +78,9 @@ class Communicator {
 };
 
 /// Collective. Runs `act` on this rank and lets the ranks agree that all went well. If one threw, every rank throws:
-/// the one at fault its own exception, the others a CommError with the first failing rank's message. To be used around
-/// anything that can fail on one rank before a collective call, so that one rank's exception is never another's hang.
+/// the one at fault its own exception, the others a CommError with the first failing rank's message, or a SpecError if
+/// that rank's is one or a DataError, so that a program ends with one exit code. To be used around anything that can
+/// fail on one rank before a collective call, so that one rank's exception is never another's hang.
 template <class Act>
 void agree(const Communicator& communicator, Act act);
 

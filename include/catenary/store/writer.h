@@ -32,10 +32,11 @@ class Writer {
   /// Collective. Makes the store, or opens the one that is there to go on with it. If the layout has models, tasks or
   /// conditions that the store lacks, a new file takes the store's results and then its name. `layout` and `options`
   /// are the same on all ranks.
-  /// Throws StoreError on the rank that finds it, and CommError on the others: the path cannot be written; the file is not a store, is damaged, or of a newer
-  /// schema; it holds what this sweep lacks or has otherwise (says what) or other numerics; another process is writing
-  /// it; a rank was given another layout, or does not see the file. An existing file is never changed before it is
-  /// known to be the same sweep. The communicator must outlive the Writer.
+  /// Throws SpecError: it holds what this sweep lacks or has otherwise (says what) or other numerics. Throws StoreError
+  /// on the rank that finds it, and CommError on the others: the path cannot be written; the file is not a store, is
+  /// damaged, or of a newer schema; another process is writing it, for three seconds; a rank was given another layout,
+  /// or does not see the file. An existing file is never changed before it is known to be the same sweep. The
+  /// communicator must outlive the Writer.
   static Writer open(const parallel::Communicator& communicator, const std::filesystem::path& path,
                      const Layout& layout, const WriterOptions& options = {});
 

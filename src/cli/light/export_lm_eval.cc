@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "catenary/analysis/statistics.h"
-#include "catenary/base/error.h"
 #include "catenary/base/log.h"
 #include "catenary/report/task_sample.h"
 #include "catenary/task/metric.h"
@@ -143,9 +142,7 @@ void export_lm_eval(const store::Reader& store, const std::filesystem::path& fol
       const store::ModelRow& model = layout.models[m];
       const store::ConditionRow& condition = layout.conditions[c];
       const auto place = folder / conditions[c] / models[m];
-      std::error_code failed;
-      std::filesystem::create_directories(place, failed);
-      if (failed) throw Error(fmt::format("{}: {}", place.string(), failed.message()));
+      make_folder(place);
       Json file{{"results", Json::object()},
                 {"group_subtasks", Json::object()},
                 {"configs", Json::object()},

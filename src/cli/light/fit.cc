@@ -372,9 +372,7 @@ int fit(const FitArgs& args) {
 
   const std::string json = to_text(fit_json(result), 2) + "\n";
   if (args.output) {
-    std::error_code failed;
-    std::filesystem::create_directories(*args.output, failed);
-    if (failed) throw Error(fmt::format("{}: {}", args.output->string(), failed.message()));
+    make_folder(*args.output);
     write_file(*args.output / "points.csv", points_csv(result));
     write_file(*args.output / "fit.csv", curves_csv(result));
     write_file(*args.output / "fit.json", json);

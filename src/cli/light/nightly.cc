@@ -58,7 +58,7 @@ std::vector<Night> read_nights(const fs::path& folder) {
 Night begin_night(const fs::path& folder, const std::vector<Night>& nights) {
   if (!nights.empty() && !nights.back().ended) return nights.back();
   Night night{.folder = folder / fmt::format("{:%Y-%m-%dT%H%M%S}", fmt::gmtime(std::time(nullptr)))};
-  fs::create_directories(night.folder);
+  make_folder(night.folder);
   write_file(night.folder / "night", "");  // tells this folder from what else may lie here
   return night;
 }
@@ -145,7 +145,7 @@ int nightly(const NightlyArgs& args) {
     action.sa_handler = [](int n) { received = n; };
     ::sigaction(number, &action, nullptr);
   }
-  fs::create_directories(args.folder);
+  make_folder(args.folder);
   const std::vector<Night> nights = read_nights(args.folder);
   const Night night = begin_night(args.folder, nights);
   std::optional<Night> last_good;

@@ -30,4 +30,10 @@ void write_file(const std::filesystem::path& path, std::string_view content) {
   throw Error(fmt::format("{}: cannot be written: {}", path.string(), reason));
 }
 
+void make_folder(const std::filesystem::path& path) {
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  if (failed) throw Error(fmt::format("{}: the folder cannot be made: {}", path.string(), failed.message()));
+}
+
 }  // namespace catenary::cli

@@ -9,4 +9,7 @@ namespace catenary::cli {
 /// regular file (a pipe, /dev/stdout) is written as it is. Throws Error with the reason.
 void write_file(const std::filesystem::path& path, std::string_view content);
 
+/// Makes the folder, and those above it, if it is not there. Throws Error with the reason.
+void make_folder(const std::filesystem::path& path);
+
 }  // namespace catenary::cli
