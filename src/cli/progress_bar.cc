@@ -40,10 +40,10 @@ std::optional<Terminal> find_terminal(int descriptor) {
 }
 
 std::string progress_bar(const Terminal& terminal, double fraction, const std::string& text, bool is_alarming) {
-  constexpr int kLongestBar = 30, kShortestBar = 5;
+  constexpr int kLongestBar = 30, kGoodBar = 12, kShortestBar = 5;
   const auto room = static_cast<std::size_t>(terminal.num_columns - 1);
   std::string end = fmt::format(" {:3.0f} %  {}", 100 * fraction, text);
-  while (end.size() + kShortestBar > room && end.rfind(", ") != std::string::npos) end.erase(end.rfind(", "));
+  while (end.size() + kGoodBar > room && end.rfind(", ") != std::string::npos) end.erase(end.rfind(", "));
   end = end.substr(0, room);
   const int length = std::min(kLongestBar, terminal.num_columns - 1 - static_cast<int>(end.size()));
   if (length < kShortestBar) return end;

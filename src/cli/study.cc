@@ -168,7 +168,8 @@ Study read_study(const std::filesystem::path& path) {
   if (std::ranges::all_of(study.spec.conditions, [](const auto& one) { return one.instruct || one.cot; })) return study;
   for (std::size_t i = 0; i < study.tasks.size(); ++i) {
     const std::string doubt = task::doubtful_joins(study.tasks[i]);
-    if (!doubt.empty()) log::info(fmt::format("warning: {}: {}", task::source_of(study.spec.tasks[i]), doubt));
+    if (!doubt.empty())
+      log::info(fmt::format("catenary: warning: {}: {}", task::source_of(study.spec.tasks[i]), doubt));
   }
   return study;
 }

@@ -14,7 +14,7 @@ TEST(ProgressBar, takes_what_the_text_leaves_of_the_line) {
 
 TEST(ProgressBar, leaves_out_the_last_parts_of_a_text_that_is_too_long) {
   const std::string text = "12 s left, 7 items/s, 3 GFLOP/s";
-  EXPECT_EQ(progress_bar({.num_columns = 35}, 0.5, text, false), "###...  50 %  12 s left, 7 items/s");
+  EXPECT_EQ(progress_bar({.num_columns = 45}, 0.5, text, false), "########........  50 %  12 s left, 7 items/s");
   EXPECT_EQ(progress_bar({.num_columns = 24}, 0.5, text, false), "###...  50 %  12 s left");
 }
 
