@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "catenary/base/check.h"
+#include "catenary/base/short_number.h"
 
 namespace catenary::analysis {
 namespace {
@@ -247,10 +248,10 @@ Decision decide(const Measured& points, const Judgement& evidence, const TurnPVa
     if ((down_up ? turns.arms_down_up : turns.arms_up_down) >= kLevel)
       return {verdict, p_value,
               fmt::format("the value {}, each by more than {:g} beyond the items' error", shape, options.large_change)};
-    return {
-        verdict, p_value,
-        fmt::format("the value {}: slope per decade {} up to scale {:.3g}, {} from there", shape,
-                    text(evidence.arms->slope_before), evidence.arms->split_scale, text(evidence.arms->slope_after))};
+    return {verdict, p_value,
+            fmt::format("the value {}: slope per decade {} up to {}, {} from there", shape,
+                        text(evidence.arms->slope_before), short_number(evidence.arms->split_scale),
+                        text(evidence.arms->slope_after))};
   }
 
   const Polynomial& trend = evidence.selected == Degree::kParabola ? parabola : line;
@@ -270,8 +271,8 @@ Decision decide(const Measured& points, const Judgement& evidence, const TurnPVa
         "the value changes by {} {}", text(shown),
         is_total ? fmt::format("along the fitted {}", to_string(trend.degree)) : "from the first point to the last");
     if (seems_to_turn(evidence))
-      reason += fmt::format("; the point at scale {:.3g} lies {} both ends, but no turn is shown (p = {:.2g})",
-                            evidence.smallest_to_extremal->to_scale,
+      reason += fmt::format("; the point at {} lies {} both ends, but no turn is shown (p = {:.2g})",
+                            short_number(evidence.smallest_to_extremal->to_scale),
                             evidence.smallest_to_extremal->difference.value < 0 ? "below" : "above", evidence.p_turn);
     return {(shown.value > 0) == higher_is_better ? Verdict::kPositive : Verdict::kInverse, std::min(p_total, p_ends),
             std::move(reason)};

@@ -147,7 +147,7 @@ TEST(Verdict, a_trend_that_seems_to_turn_says_why_it_is_none) {
   EXPECT_TRUE(seems_to_turn(result));
   EXPECT_GT(result.p_turn, 0.05);
   EXPECT_LT(result.p_turn, 1);
-  EXPECT_THAT(result.reason, HasSubstr(fmt::format("the point at scale 8.32e+04 lies below both ends, but no turn is "
+  EXPECT_THAT(result.reason, HasSubstr(fmt::format("the point at 83.2K lies below both ends, but no turn is "
                                                    "shown (p = {:.2g})",
                                                    result.p_turn)));
   const Judgement straight = judge(ladder({.30, .36, .41, .45, .51, .55}), kHigher);

@@ -294,6 +294,16 @@ class Texts(PageTest):
         self.browser.open(self.report(table), "#task=t")
         self.assertEqual(self.browser.run(CHARTS)[0][0]["y"], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
 
+    def test_numbers_have_the_decimals_of_their_errors(self):
+        table = self.folder / "table.csv"
+        table.write_text("task,model,num_parameters,metric,value,standard_error,n\n" + "".join(
+            f"t,m{i},{10 ** (7 + i)},loss,{0.6931 - 0.001 * i},0.0004,1000\n" for i in range(6)))
+        page = self.report(table)
+        self.browser.open(page)
+        self.assertIn("0.6931 → 0.6881", self.browser.run("document.body.innerText"))
+        self.browser.open(page, "#task=t")
+        self.assertIn("−0.0050 (", self.browser.run("document.body.innerText"))
+
 
 class Comparison(PageTest):
     def test_it_shows_what_compare_says_regressions_first(self):

@@ -148,9 +148,9 @@ function smallChart(canvas, curves) {
 }
 
 function pointText(curve, i) {
-  const error = curve.error[i] === null ? '' : ` ± ${shortValue(1.96 * curve.error[i])}`;
+  const error = curve.error[i] === null ? '' : ` ± ${shortValue(1.96 * curve.error[i], curve.error[i])}`;
   return [
-    `${data.metrics[curve.metric]} ${shortValue(curve.y[i])}${error}${unitOf(data.metrics[curve.metric])}`,
+    `${data.metrics[curve.metric]} ${shortValue(curve.y[i], curve.error[i])}${error}${unitOf(data.metrics[curve.metric])}`,
     `${shortNumber(curve.x[i])} ${words(data.scales[curve.scale])}, ${curve.n[i] || 'unknown number of'} items`,
     `${data.conditions[curve.condition]}, family ${data.families[curve.family]}: ${words(curve.verdict)}`,
   ];
@@ -218,7 +218,7 @@ function cell(task, condition, curves) {
   const name = `${data.tasks[task]}, ${data.conditions[condition]}`;
   const badges = curves.map((curve) => element('div', { class: 'line' },
     element('span', {}, curves.length > 1 ? visible(data.families[curve.family]) + ' ' : null, verdictBadge(curve.verdict)),
-    element('span', { class: 'soft' }, curve.y.length ? `${shortValue(curve.y[0])} → ${shortValue(curve.y.at(-1))}` : '')));
+    element('span', { class: 'soft' }, curve.y.length ? `${shortValue(curve.y[0], curve.error[0])} → ${shortValue(curve.y.at(-1), curve.error.at(-1))}` : '')));
   const label = `${name}: ${curves.map((curve) => words(curve.verdict)).join(', ')}`;
   return element('a', { class: 'cell', href: address({ task: data.tasks[task], condition: data.conditions[condition] }), 'aria-label': visible(label) },
     element('span', { class: 'condition' }, visible(data.conditions[condition])),
@@ -358,8 +358,12 @@ function makeWalkable(canvas, choose) {
 }
 
 function verdictTable(curves) {
-  const signed = (value) => (value > 0 ? '+' : '') + shortValue(value);
-  const range = ([value, low, high], text) => text(value) + (low === null || high === null ? '' : ` (${text(low)} to ${text(high)})`);
+  const range = ([value, low, high], text) => {
+    if (low === null || high === null) return text(value);
+    const error = (high - low) / 4;
+    return `${text(value, error)} (${text(low, error)} to ${text(high, error)})`;
+  };
+  const signed = (value, error) => (value > 0 ? '+' : '') + shortValue(value, error);
   const p = (value) => (value === null ? '–' : value < 0.001 ? '<0.001' : value.toFixed(3));
   return element('div', { class: 'wide' }, element('table', {},
     element('thead', {}, element('tr', {}, ...['', 'verdict', 'smallest to largest', 'p (Holm)', 'curve', 'turns at', 'why']
@@ -380,7 +384,7 @@ function numberTable(curves, choose, sample) {
     element('td', {}, sample
       ? element('button', { type: 'button', onclick: () => choose(curve, i) }, visible(data.models[curve.models[i]]))
       : visible(data.models[curve.models[i]])),
-    ...[shortNumber(x), shortValue(curve.y[i]), shortValue(curve.error[i]), curve.n[i] || '–'].map((text) => element('td', { class: 'number' }, String(text))))));
+    ...[shortNumber(x), shortValue(curve.y[i], curve.error[i]), shortValue(curve.error[i], curve.error[i]), curve.n[i] || '–'].map((text) => element('td', { class: 'number' }, String(text))))));
   return element('details', {}, element('summary', {}, 'all numbers'), element('div', { class: 'wide' }, element('table', {},
     element('thead', {}, element('tr', {}, element('th', {}), element('th', {}, 'model'),
       ...['scale', 'value', 'standard error', 'items'].map((text) => element('th', { class: 'number' }, text)))),

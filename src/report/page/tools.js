@@ -38,7 +38,14 @@ function shortNumber(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-const shortValue = (value) => (value === null ? '–' : value.toFixed(Math.abs(value) < 10 ? 2 : 1).replace(/^-/, '−'));
+/** With decimals to the first digit of its error, where that is known; the data has four digits of a number. */
+function shortValue(value, error = null) {
+  if (value === null) return '–';
+  const known = value ? 3 - Math.floor(Math.log10(Math.abs(value))) : 5;
+  const needed = error > 0 ? Math.min(Math.ceil(-Math.log10(error)), known, 5) : 0;
+  const text = value.toFixed(Math.max(needed, Math.abs(value) < 10 ? 2 : 1));
+  return Number(text) === 0 ? text.replace('-', '') : text.replace('-', '−');
+}
 
 function problemList() {
   if (!data.problems.length) return null;
