@@ -109,7 +109,7 @@ class TensorParallelTest(SweepTestCase):
         model = {"name": "m", "path": str(DEMO / "models/demo-360k")}
         self.check(run("run", self.spec(models=[model]), "-o", store, "--threads", 1), 0)
         spec = self.spec(models=[{**model, "tensor_parallel": 2}])
-        self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 1, "tensor_parallel_size: '1' in", "'2' in")
+        self.check(run("run", spec, "-o", store, "--threads", 1, ranks=2), 2, "tensor_parallel_size: '1' in", "'2' in")
 
     def test_a_spec_that_leaves_the_size_open_goes_on_with_the_store_s(self):
         store = self.folder / "store.h5"
