@@ -1,43 +1,32 @@
 // A rank that lacks memory: all ranks that hold the model together go on with smaller batches.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <malloc.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
+#include <optional>
 #include <random>
 
 #include "catenary/base/error.h"
 #include "catenary/engine/generator.h"
 #include "catenary/engine/scorer.h"
 #include "catenary/tokenizer/tokenizer.h"
+#include "support/scarce_memory.h"
 
 namespace catenary::engine {
 namespace {
 
-// The process's memory is limited for real; sanitizers reserve too much of it for that.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CATENARY_RANKS_IN_LIMITED_MEMORY DISABLED_RanksInLimitedMemory
-#else
-#define CATENARY_RANKS_IN_LIMITED_MEMORY RanksInLimitedMemory
-#endif
-
-class CATENARY_RANKS_IN_LIMITED_MEMORY : public testing::Test {
+class RanksInLimitedMemory : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_EQ(::getrlimit(RLIMIT_AS, &before_), 0); }
-  void TearDown() override { ASSERT_EQ(::setrlimit(RLIMIT_AS, &before_), 0); }
+  void SetUp() override {
+    if (!test::kMemoryIsOurs) GTEST_SKIP() << "a sanitizer has the memory";
+  }
 
-  // The last rank has so much more than it takes now.
-  void limit_last_rank_to(std::uint64_t more_bytes) {
-    if (world_.rank() + 1 < world_.size()) return;
-    ::malloc_trim(0);
-    std::uint64_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    struct rlimit limit = before_;
-    limit.rlim_cur = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + more_bytes;
-    ASSERT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
+  /// What `act` gives where the last rank has so much more memory than it takes now.
+  template <class Act>
+  auto on_little_memory(std::uint64_t more_bytes, Act act) const {
+    std::optional<test::AddressSpaceLimit> limit;
+    if (world_.rank() + 1 == world_.size()) limit.emplace(more_bytes);
+    return act();
   }
 
   // The same on all ranks.
@@ -76,12 +65,9 @@ class CATENARY_RANKS_IN_LIMITED_MEMORY : public testing::Test {
   const model::Decoder decoder_{checkpoint_,          spec::DType::kFloat32,
                                 at::Device(at::kCPU), model::Placement::kResident,
                                 model::Kernels::kOwn, *group_};
-
- private:
-  struct rlimit before_ {};
 };
 
-TEST_F(CATENARY_RANKS_IN_LIMITED_MEMORY, all_halve_their_batches_where_one_has_too_little) {
+TEST_F(RanksInLimitedMemory, all_halve_their_batches_where_one_has_too_little) {
   const auto many = requests(800, 100);
   const BatchOptions all_at_once{.max_tokens = 1 << 20};
   // The code that oneDNN makes for each number of rows is there before memory is short; see scorer_test.cc.
@@ -92,9 +78,7 @@ TEST_F(CATENARY_RANKS_IN_LIMITED_MEMORY, all_halve_their_batches_where_one_has_t
     halved.max_tokens = make_batches(many, decoder_.config(), halved).batches.front().tree.num_tokens() / 2;
   }
   Scorer scarce(decoder_, all_at_once);
-  limit_last_rank_to(48 << 20);
-  const auto actual = log_likelihoods(scarce, many);
-  TearDown();
+  const auto actual = on_little_memory(48 << 20, [&] { return log_likelihoods(scarce, many); });
   EXPECT_LT(scarce.options().max_tokens, 80'000);
   EXPECT_GT(scarce.options().max_tokens, 4096);
   expect_the_same_on_all_ranks(std::to_string(scarce.options().max_tokens));
@@ -103,7 +87,7 @@ TEST_F(CATENARY_RANKS_IN_LIMITED_MEMORY, all_halve_their_batches_where_one_has_t
   for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 5e-5) << i;  // of -10 to -30
 }
 
-TEST_F(CATENARY_RANKS_IN_LIMITED_MEMORY, a_failure_of_another_kind_fails_all_and_halves_nothing) {
+TEST_F(RanksInLimitedMemory, a_failure_of_another_kind_fails_all_and_halves_nothing) {
   const auto few = requests(3, 40);
   Scorer scorer(decoder_);
   const auto expected = log_likelihoods(scorer, few);
@@ -119,7 +103,7 @@ TEST_F(CATENARY_RANKS_IN_LIMITED_MEMORY, a_failure_of_another_kind_fails_all_and
   EXPECT_EQ(log_likelihoods(scorer, few), expected);
 }
 
-TEST_F(CATENARY_RANKS_IN_LIMITED_MEMORY, fewer_texts_are_written_side_by_side_where_one_has_too_little) {
+TEST_F(RanksInLimitedMemory, fewer_texts_are_written_side_by_side_where_one_has_too_little) {
   const tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::open(checkpoint_);
   std::vector<Prompt> prompts;
   for (const Request& request : requests(64, 1000)) prompts.push_back({request.front().tokens, prompts.size()});
@@ -140,9 +124,7 @@ TEST_F(CATENARY_RANKS_IN_LIMITED_MEMORY, fewer_texts_are_written_side_by_side_wh
     expected = texts_of(scorer);
   }
   Scorer scarce(decoder_);
-  limit_last_rank_to(24 << 20);
-  const std::string actual = texts_of(scarce);
-  TearDown();
+  const std::string actual = on_little_memory(24 << 20, [&] { return texts_of(scarce); });
   EXPECT_LT(scarce.options().max_texts, 64);
   expect_the_same_on_all_ranks(std::to_string(scarce.options().max_texts));
   EXPECT_EQ(actual, expected);

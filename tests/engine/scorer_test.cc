@@ -3,9 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <malloc.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -13,6 +10,7 @@
 #include <random>
 
 #include "catenary/base/error.h"
+#include "support/scarce_memory.h"
 #include "support/temporary_folder.h"
 
 namespace catenary::engine {
@@ -110,33 +108,8 @@ INSTANTIATE_TEST_SUITE_P(RandomTries, Sharing,
                                          Shape{"one_token_answers", 33, 50, 8, 5, 1, 100}),
                          [](const auto& instance) { return instance.param.name; });
 
-// The process's memory is limited for real; sanitizers reserve too much of it for that.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CATENARY_LIMITED_MEMORY DISABLED_ScorerInLimitedMemory
-#else
-#define CATENARY_LIMITED_MEMORY ScorerInLimitedMemory
-#endif
-
-class CATENARY_LIMITED_MEMORY : public testing::Test {
- protected:
-  void SetUp() override { ASSERT_EQ(::getrlimit(RLIMIT_AS, &before_), 0); }
-  void TearDown() override { ASSERT_EQ(::setrlimit(RLIMIT_AS, &before_), 0); }
-
-  // So much more than is taken now.
-  void limit_to(std::uint64_t more_bytes) {
-    ::malloc_trim(0);
-    std::uint64_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    struct rlimit limit = before_;
-    limit.rlim_cur = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + more_bytes;
-    ASSERT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
-  }
-
- private:
-  struct rlimit before_ {};
-};
-
-TEST_F(CATENARY_LIMITED_MEMORY, batches_are_halved_until_they_fit) {
+TEST(ScorerInLimitedMemory, batches_are_halved_until_they_fit) {
+  if (!test::kMemoryIsOurs) GTEST_SKIP() << "a sanitizer has the memory";
   const model::Decoder decoder(weights::Checkpoint::open(kModels / "demo-188k"), spec::DType::kFloat32,
                                at::Device(at::kCPU));
   const auto requests = random_requests({"long", 60, 900, 180, 2, 15, 300});
@@ -149,15 +122,17 @@ TEST_F(CATENARY_LIMITED_MEMORY, batches_are_halved_until_they_fit) {
     halved.max_tokens = make_batches(requests, decoder.config(), halved).batches.front().tree.num_tokens() / 2;
   }
   Scorer scarce(decoder, all_at_once);
-  limit_to(24 << 20);
-  const Scores actual = scarce.score(requests);
-  TearDown();
+  const Scores actual = [&] {
+    const test::AddressSpaceLimit limit(24 << 20);
+    return scarce.score(requests);
+  }();
   EXPECT_LT(scarce.options().max_tokens, expected.num_tokens_fed / 2);
   EXPECT_GT(scarce.options().max_tokens, 4096);
   expect_equal(actual, expected, 1e-5);
 }
 
-TEST_F(CATENARY_LIMITED_MEMORY, a_sequence_that_does_not_fit_alone_is_told) {
+TEST(ScorerInLimitedMemory, a_sequence_that_does_not_fit_alone_is_told) {
+  if (!test::kMemoryIsOurs) GTEST_SKIP() << "a sanitizer has the memory";
   // A model with a context of a million tokens: hidden states of that many take 256 MB.
   const test::TemporaryFolder folder;
   for (const auto& file : std::filesystem::directory_iterator(kModels / "demo-188k")) {
@@ -171,9 +146,10 @@ TEST_F(CATENARY_LIMITED_MEMORY, a_sequence_that_does_not_fit_alone_is_told) {
   std::vector<std::int32_t> long_context(999'999, 1);
   const std::vector<Request> requests{{{{1, 2}, 1}, {long_context, 999'998}}};
   Scorer scorer(decoder, {.max_tokens = 1 << 20});
-  limit_to(128 << 20);
-  const std::string message = test::message_of<Error>([&] { scorer.score(requests); });
-  TearDown();
+  const std::string message = test::message_of<Error>([&] {
+    const test::AddressSpaceLimit limit(128 << 20);
+    scorer.score(requests);
+  });
   EXPECT_EQ(message, "out of memory: a prompt with its continuation, 999998 tokens, does not fit even alone");
 }
 

@@ -4,16 +4,14 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "catenary/model/memory_plan.h"
+#include "support/scarce_memory.h"
 
 namespace catenary::model {
 namespace {
@@ -81,15 +79,9 @@ TEST(Linear, with_avx512_weights_are_laid_out_while_they_are_read) {
 #endif
 }
 
-// Sanitizers reserve too much memory to limit it.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CATENARY_SCARCE_MEMORY DISABLED_LinearInScarceMemory
-#else
-#define CATENARY_SCARCE_MEMORY LinearInScarceMemory
-#endif
-
 // In a thread of its own: oneDNN does not forget, and other tests have use for the main one.
-TEST(CATENARY_SCARCE_MEMORY, works_again_when_there_is_memory) {
+TEST(LinearInScarceMemory, works_again_when_there_is_memory) {
+  if (!test::kMemoryIsOurs) GTEST_SKIP() << "a sanitizer has the memory";
   std::thread([] {
     const Linear layer = make_linear(at::eye(64));
     const at::Tensor x = at::randn({40, 64});
@@ -97,20 +89,13 @@ TEST(CATENARY_SCARCE_MEMORY, works_again_when_there_is_memory) {
     // The heap has memory, and the system gives none for the code of another number of rows.
     std::vector<std::vector<char>> blocks(100, std::vector<char>(64 << 10));
     blocks.erase(blocks.begin(), blocks.end() - 1);  // the last one keeps the heap from shrinking
-    struct rlimit before {};
-    ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
-    std::int64_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    struct rlimit tight = before;
-    tight.rlim_cur = static_cast<rlim_t>(pages * ::sysconf(_SC_PAGESIZE));
-    ASSERT_EQ(::setrlimit(RLIMIT_AS, &tight), 0);
     bool lacked_memory = false;
     try {
+      const test::AddressSpaceLimit limit(0);
       linear(x.slice(0, 0, 33), layer);
     } catch (const std::exception& e) {
       lacked_memory = is_out_of_memory(e);
     }
-    ASSERT_EQ(::setrlimit(RLIMIT_AS, &before), 0);
     EXPECT_TRUE(lacked_memory);
     const at::Tensor few_columns = x.slice(1, 0, 5);
     EXPECT_TRUE(at::allclose(linear(few_columns, make_linear(at::eye(5))), few_columns));

@@ -16,6 +16,7 @@
 #include "catenary/model/decoder.h"
 #include "catenary/model/device.h"
 #include "catenary/weights/cost.h"
+#include "support/scarce_memory.h"
 #include "support/temporary_folder.h"
 
 namespace catenary::model {
@@ -184,13 +185,6 @@ TEST(TensorParallelDecoder, what_cannot_be_split_is_refused_by_name) {
   }
 }
 
-// Sanitizers have a malloc of their own.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CATENARY_MEMORY DISABLED_TensorParallelMemory
-#else
-#define CATENARY_MEMORY TensorParallelMemory
-#endif
-
 // A Llama of 8 heads and 16 MB, all zeros.
 void write_model(const test::TemporaryFolder& folder) {
   folder.write("config.json", R"({"model_type": "llama", "vocab_size": 4096, "hidden_size": 256, "num_hidden_layers": 2,
@@ -226,7 +220,8 @@ void write_model(const test::TemporaryFolder& folder) {
   folder.write("model.safetensors", size + header + std::string(end, '\0'));
 }
 
-TEST(CATENARY_MEMORY, each_rank_has_its_part_of_what_is_split) {
+TEST(TensorParallelMemory, each_rank_has_its_part_of_what_is_split) {
+  if (!test::kMemoryIsOurs) GTEST_SKIP() << "a sanitizer has the memory";
   const parallel::Communicator world = parallel::Communicator::world();
   const auto group = parallel::make_mpi_group(world, 0, world.size());
   const test::TemporaryFolder folder;
