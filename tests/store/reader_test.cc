@@ -145,6 +145,25 @@ TEST_F(StoreReader, a_flipped_byte_never_gives_a_wrong_number) {
   EXPECT_GT(num_noticed, num_flips / 10);
 }
 
+TEST_F(StoreReader, what_a_new_store_takes_over_reads_as_before) {
+  const auto ranges = cut_into_ranges(layout_);
+  const std::filesystem::path renewed = folder_.path() / "new.h5";
+  {
+    std::vector<Reader> sources;
+    sources.emplace_back(path_);
+    create_store(renewed, layout_, ranges, sources);
+  }
+  const Reader before(path_), after(renewed);
+  ASSERT_EQ(after.ranges().size(), ranges.size());
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    EXPECT_EQ(after.ranges()[i].state, before.ranges()[i].state) << i;
+    EXPECT_EQ(after.ranges()[i].owner_rank, before.ranges()[i].owner_rank) << i;
+  }
+  EXPECT_EQ(after.errors(), before.errors());  // "out of memory" among them
+  EXPECT_EQ(tally(after, layout_).right, tally(before, layout_).right);
+  EXPECT_EQ(tally(after, layout_).wrong, 0);
+}
+
 TEST_F(StoreReader, what_is_not_a_store_is_refused) {
   folder_.write("study.h5", "");
   EXPECT_THAT(error_of_open(), HasSubstr("not an HDF5 file"));
