@@ -304,7 +304,7 @@ void print_comparisons(const std::vector<Comparison>& comparisons) {
       }
     }
     const std::size_t first = names.size();
-    rows.front().insert(rows.front().end(), {"smallest", "largest", "mean, 95 % interval", "p", "slope/decade", "p"});
+    rows.front().insert(rows.front().end(), {"smallest", "largest", "mean, 95 % interval", "p", "slope", "p"});
     for (const Comparison* comparison : compared) {
       std::vector<std::string>& row = rows.emplace_back();
       for (const auto name : names) row.push_back(comparison->difference.*name);
@@ -315,7 +315,7 @@ void print_comparisons(const std::vector<Comparison>& comparisons) {
       row.push_back(comparison->slope ? signed_text(*comparison->slope) : "–");
       row.push_back(p_text(comparison->p_slope));
     }
-    fmt::print("{}; p unadjusted\n\n{}\n", printable(heading),
+    fmt::print("{}\nslope: a decade of the scale; p: unadjusted\n\n{}\n", printable(heading),
                text_table(rows, {first, first + 1, first + 3, first + 4, first + 5}));
   }
 }
