@@ -50,6 +50,7 @@ tidy: setup $(tools)
 coverage: setup $(tools)
 	@cmake --preset coverage --log-level=NOTICE $(CMAKE_ARGS)
 	@cmake --build build/coverage --parallel $(JOBS)
+	@find build/coverage -name '*.gcda' -delete  # of what was built before
 	-ctest --test-dir build/coverage --output-on-failure --parallel 2
 	PYTHONPATH=$(tools) python3 -m gcovr --root . --filter 'src/|analysis/|include/' --txt build/coverage.txt --txt-summary build/coverage
 	@echo 'build/coverage.txt lists the lines that no test ran.'
