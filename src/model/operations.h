@@ -59,7 +59,7 @@ class Operations {
   virtual void merge_(const Attended& own, const Attended& above, const QueryParts& parts) const;
 
   /// Scores targets[i] as the token that follows row rows[i] of num_rows; rows ascend. Logits are capped first,
-  /// softcap · tanh(logit / softcap), where softcap > 0.
+  /// softcap · tanh(logit / softcap), where softcap > 0. `rows` and `targets` must outlive the result.
   virtual std::unique_ptr<NextTokenScoring> score(std::int64_t num_rows, std::span<const std::int64_t> rows,
                                                   std::span<const std::int32_t> targets, double softcap) const;
 };

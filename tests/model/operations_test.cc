@@ -185,7 +185,8 @@ TEST_P(OperationsOf, logits_that_are_not_finite_do_not_pass_for_numbers) {
     at::Tensor logits = random({2, 100});
     logits[0][50] = bad;
     const std::vector<std::int64_t> rows{0, 1};
-    const auto scoring = operations_->score(2, rows, std::vector<std::int32_t>{3, 3}, 0);
+    const std::vector<std::int32_t> targets{3, 3};
+    const auto scoring = operations_->score(2, rows, targets, 0);
     scoring->add(logits, 0, 0);
     EXPECT_FALSE(std::isfinite(scoring->scores(parallel::single_rank())[0].log_probability)) << bad;
     EXPECT_TRUE(std::isfinite(scoring->scores(parallel::single_rank())[1].log_probability));
