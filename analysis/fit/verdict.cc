@@ -270,10 +270,19 @@ Decision decide(const Measured& points, const Judgement& evidence, const TurnPVa
     std::string reason = fmt::format(
         "the value changes by {} {}", text(shown),
         is_total ? fmt::format("along the fitted {}", to_string(trend.degree)) : "from the first point to the last");
-    if (seems_to_turn(evidence))
-      reason += fmt::format("; the point at {} lies {} both ends, but no turn is shown (p = {:.2g})",
-                            short_number(evidence.smallest_to_extremal->to_scale),
-                            evidence.smallest_to_extremal->difference.value < 0 ? "below" : "above", evidence.p_turn);
+    if (seems_to_turn(evidence)) {
+      const std::string odd_one =
+          fmt::format("the point at {} lies {} both ends, but no turn is shown (p = {:.2g})",
+                      short_number(evidence.smallest_to_extremal->to_scale),
+                      evidence.smallest_to_extremal->difference.value < 0 ? "below" : "above", evidence.p_turn);
+      // The curve that fits best turns, too, and the arm that is less is no small part: no monotone trend explains
+      // that.
+      const double arm = std::min(std::abs(evidence.smallest_to_extremal->difference.value),
+                                  std::abs(evidence.extremal_to_largest->difference.value));
+      if (evidence.turning_point && arm > std::abs(ends.value) / 2)
+        return {Verdict::kInconclusive, kNan, odd_one + ", and no monotone trend either"};
+      reason += "; " + odd_one;
+    }
     return {(shown.value > 0) == higher_is_better ? Verdict::kPositive : Verdict::kInverse, std::min(p_total, p_ends),
             std::move(reason)};
   }

@@ -137,19 +137,28 @@ TEST(Verdict, too_few_sizes_are_inconclusive_with_what_can_be_said) {
   EXPECT_NEAR(two.slope_per_decade->value, 0.8, 1e-12);
 }
 
-TEST(Verdict, a_trend_that_seems_to_turn_says_why_it_is_none) {
+TEST(Verdict, what_seems_to_turn_is_no_trend_where_a_parabola_that_turns_fits_best) {
   // Each arm is far beyond its items' error, but the models scatter by more than that about any curve.
   const std::vector<ScalingPoint> points{
       {8680, .507, .029, 300},   {12600, .370, .028, 300},  {31100, .323, .027, 300},  {83200, .237, .024, 300},
       {188000, .330, .027, 300}, {360000, .563, .029, 300}, {1690000, .800, .023, 300}};
   const Judgement result = judge(points, kHigher);
-  EXPECT_EQ(result.verdict, Verdict::kPositive);
+  EXPECT_EQ(result.verdict, Verdict::kInconclusive);
   EXPECT_TRUE(seems_to_turn(result));
   EXPECT_GT(result.p_turn, 0.05);
   EXPECT_LT(result.p_turn, 1);
-  EXPECT_THAT(result.reason, HasSubstr(fmt::format("the point at 83.2K lies below both ends, but no turn is "
-                                                   "shown (p = {:.2g})",
-                                                   result.p_turn)));
+  EXPECT_EQ(result.reason, fmt::format("the point at 83.2K lies below both ends, but no turn is shown (p = "
+                                       "{:.2g}), and no monotone trend either",
+                                       result.p_turn));
+  // A fall that ends in a small rise stays a fall.
+  EXPECT_EQ(judge(ladder({.99, .98, .85, .40, .10, .02, .09}), kHigher).verdict, Verdict::kInverse);
+}
+
+TEST(Verdict, a_trend_that_seems_to_turn_says_why_it_is_none) {
+  const Judgement result = judge(ladder({.40, .31, .52, .60, .72, .80}), kHigher);
+  EXPECT_EQ(result.verdict, Verdict::kPositive);
+  EXPECT_TRUE(seems_to_turn(result));
+  EXPECT_THAT(result.reason, HasSubstr("lies below both ends, but no turn is shown (p = "));
   const Judgement straight = judge(ladder({.30, .36, .41, .45, .51, .55}), kHigher);
   EXPECT_FALSE(seems_to_turn(straight));
   EXPECT_THAT(straight.reason, Not(HasSubstr("turn")));
