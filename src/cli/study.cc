@@ -164,14 +164,18 @@ Study read_study(const std::filesystem::path& path) {
     }
   }
   problems.throw_if_any<SpecError>();
-  // In a chat, and after reasoning, prompt and class do not meet.
-  if (std::ranges::all_of(study.spec.conditions, [](const auto& one) { return one.instruct || one.cot; })) return study;
   for (std::size_t i = 0; i < study.tasks.size(); ++i) {
-    const std::string doubt = task::doubtful_joins(study.tasks[i]);
-    if (!doubt.empty())
-      log::info(fmt::format("catenary: warning: {}: {}", task::source_of(study.spec.tasks[i]), doubt));
+    tell_doubtful_joins(study.tasks[i], study.spec.tasks[i], study.spec.conditions);
   }
   return study;
+}
+
+void tell_doubtful_joins(const task::Task& task, const spec::TaskSpec& spec,
+                         std::span<const spec::ConditionSpec> conditions) {
+  // In a chat, and after reasoning, prompt and class do not meet.
+  if (std::ranges::all_of(conditions, [](const auto& one) { return one.instruct || one.cot; })) return;
+  const std::string doubt = task::doubtful_joins(task);
+  if (!doubt.empty()) log::info(fmt::format("catenary: warning: {}: {}", task::source_of(spec), doubt));
 }
 
 void keep_part(Study& study, int index, int count) {

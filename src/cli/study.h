@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ struct Study {
 /// cannot be run: a task without the exemplars that a condition asks for, a chat condition with a model that has no
 /// template.
 Study read_study(const std::filesystem::path& path);
+
+/// Logs, once among ranks, what task::doubtful_joins finds, if prompts and classes meet under any of the conditions.
+void tell_doubtful_joins(const task::Task& task, const spec::TaskSpec& spec,
+                         std::span<const spec::ConditionSpec> conditions);
 
 /// Leaves the models number index, index + count, … of the spec; index from 1. Throws SpecError if none is left.
 void keep_part(Study& study, int index, int count);

@@ -72,21 +72,20 @@ StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
     whole_file.l_type = F_WRLCK;
     whole_file.l_whence = SEEK_SET;
     // Ranks of a sweep that was just stopped may outlive their mpirun by a moment.
-    constexpr auto kPause = std::chrono::milliseconds(100);
-    int num_tries = 30;
-    while (::fcntl(descriptor_.get(), F_OFD_SETLK, &whole_file) != 0) {
-      if ((errno == EAGAIN || errno == EACCES) && --num_tries > 0) {
-        std::this_thread::sleep_for(kPause);
-        continue;
-      }
-      if (errno == EAGAIN || errno == EACCES) {
-        descriptor_.reset();
-        throw StoreError(
-            fmt::format("{}: another sweep is writing this store; wait for it, or take another -o", store.string()));
-      }
+    bool is_locked = false, is_taken = true;
+    for (int i = 0; i < 30 && !is_locked && is_taken; ++i) {
+      if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      is_locked = ::fcntl(descriptor_.get(), F_OFD_SETLK, &whole_file) == 0;
+      is_taken = errno == EAGAIN || errno == EACCES;
+    }
+    if (!is_locked && is_taken) {
+      descriptor_.reset();
+      throw StoreError(
+          fmt::format("{}: another sweep is writing this store; wait for it, or take another -o", store.string()));
+    }
+    if (!is_locked) {
       log::warning(fmt::format("{}: cannot be locked ({}); see to it that no second sweep writes this store",
                                path_.string(), std::strerror(errno)));
-      break;
     }
     // Whoever held it may have removed the file between our open and our lock.
   } while (!is_same_file(descriptor_.get(), path_));

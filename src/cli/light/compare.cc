@@ -9,6 +9,7 @@
 #include "catenary/base/log.h"
 #include "catenary/base/printable.h"
 #include "catenary/report/comparison_page.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/text_table.h"
@@ -59,8 +60,8 @@ std::string table_text(const analysis::Changes& result) {
   }
   std::string text = rows.size() > 1 ? text_table(rows, {4, 5, 6, 7, 9}) + "\n" : "";
   const auto num_regressions = std::ranges::count_if(result.changes, &Change::is_regression);
-  text += fmt::format("{} compared, {} of them without any change; {} regression{}, {} lost\n", result.changes.size(),
-                      num_unchanged, num_regressions, num_regressions == 1 ? "" : "s", result.lost.size());
+  text += fmt::format("{} compared, {} of them without any change; {}, {} lost\n", result.changes.size(), num_unchanged,
+                      counted(num_regressions, "regression"), result.lost.size());
   for (const analysis::LostSeries& lost : result.lost)
     text += fmt::format("  LOST {}\n", printable(fmt::format("{} {} {} {}: {}", lost.task, lost.condition, lost.model,
                                                              lost.metric.name, lost.reason)));

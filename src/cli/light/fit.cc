@@ -16,6 +16,7 @@
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
 #include "catenary/base/short_number.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/light/fit_output.h"
 #include "cli/light/text_table.h"
@@ -185,7 +186,7 @@ std::vector<std::string> table_row(const CurveReport& report) {
 std::string power_text(const analysis::Power& power) {
   const std::string scales = power.more_scales > analysis::kMostMoreScales
                                  ? fmt::format("more than {} more sizes", analysis::kMostMoreScales)
-                                 : fmt::format("{} more size{}", power.more_scales, power.more_scales == 1 ? "" : "s");
+                                 : counted(power.more_scales, "more size");
   if (!power.more_items)
     return fmt::format("; {} of the same range would likely settle it, more items alone not", scales);
   return fmt::format("; {} more items or {} of the same range would likely settle it", *power.more_items, scales);

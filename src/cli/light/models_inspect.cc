@@ -16,6 +16,7 @@
 #include "catenary/tokenizer/tokenizer.h"
 #include "catenary/weights/checkpoint.h"
 #include "catenary/weights/cost.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/models.h"
@@ -247,24 +248,22 @@ void print_text(const Checkpoint& checkpoint, const Inspection& result) {
     rows.push_back({"active parameters", count_text(active)});
     rows.push_back({"experts", fmt::format("{} of {} a token", config.num_experts_per_token, config.num_experts)});
   }
-  rows.insert(
-      rows.end(),
-      {{"layers", std::to_string(config.num_layers)},
-       {"hidden size",
-        fmt::format("{}, MLP {}", config.hidden_size,
-                    config.num_experts > 0 ? config.expert_intermediate_size : config.intermediate_size)},
-       {"heads",
-        fmt::format("{} of {}, {} for keys and values", config.num_heads, config.head_dim, config.num_kv_heads)},
-       {"vocabulary", std::to_string(config.vocab_size)},
-       {"context length", fmt::format("{} tokens", config.context_length())},
-       {"on disk", fmt::format("{}, {} file{}: {}", bytes_text(static_cast<double>(result.size_bytes)),
-                               result.files.size(), result.files.size() == 1 ? "" : "s", encodings_text(result))},
-       {"tokenizer", tokenizer_text(result.tokenizer)},
-       {"chat template", chat_text(result.chat)},
-       {"forward FLOPs",
-        fmt::format("{} a token: layers {}, logits {}, attention {} at {} tokens",
-                    short_number(flops.layers + flops.logits + flops.attention), short_number(flops.layers),
-                    short_number(flops.logits), short_number(flops.attention), result.num_tokens_seen)}});
+  rows.insert(rows.end(), {{"layers", std::to_string(config.num_layers)},
+                           {"hidden size", fmt::format("{}, MLP {}", config.hidden_size,
+                                                       config.num_experts > 0 ? config.expert_intermediate_size
+                                                                              : config.intermediate_size)},
+                           {"heads", fmt::format("{} of {}, {} for keys and values", config.num_heads, config.head_dim,
+                                                 config.num_kv_heads)},
+                           {"vocabulary", std::to_string(config.vocab_size)},
+                           {"context length", fmt::format("{} tokens", config.context_length())},
+                           {"on disk", fmt::format("{}, {}: {}", bytes_text(static_cast<double>(result.size_bytes)),
+                                                   counted(std::ssize(result.files), "file"), encodings_text(result))},
+                           {"tokenizer", tokenizer_text(result.tokenizer)},
+                           {"chat template", chat_text(result.chat)},
+                           {"forward FLOPs", fmt::format("{} a token: layers {}, logits {}, attention {} at {} tokens",
+                                                         short_number(flops.layers + flops.logits + flops.attention),
+                                                         short_number(flops.layers), short_number(flops.logits),
+                                                         short_number(flops.attention), result.num_tokens_seen)}});
   fmt::print("{}\n\n{}\n", printable(checkpoint.path().string()), text_table(rows, {}));
   rows = {{"ranks", "weights bfloat16", "of these replicated", "weights float32", "keys and values bfloat16"}};
   for (const auto& [size, share] : result.shares) {

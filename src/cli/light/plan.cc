@@ -170,8 +170,7 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
   }
   for (const spec::ModelSpec& model : study.spec.models) {
     if (!model.tensor_parallel) continue;
-    fmt::print("{}: {} rank{} together\n", printable(model.name), *model.tensor_parallel,
-               *model.tensor_parallel == 1 ? "" : "s");
+    fmt::print("{}: {} together\n", printable(model.name), counted(*model.tensor_parallel, "rank"));
   }
   for (const PlannedUnit& unit : units) {
     const std::string name =

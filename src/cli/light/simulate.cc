@@ -130,8 +130,8 @@ void print_text(const Json& json, const SimulateArgs& args) {
                     duration_text(model["load_seconds"]), fmt::format("{:.4g}", model["device_hours"].get<double>())});
   }
   fmt::print("on {} of {} {}, at {:.0f} % of its FLOPs, {:.3g} GB/s of loading a device\n\n{}\n",
-             counted(static_cast<std::size_t>(args.num_nodes), "node"), args.gpus_per_node, args.gpu,
-             100 * args.efficiency, args.load_gigabytes_per_second, text_table(rows, {1, 2, 3, 4, 5, 6}));
+             counted(args.num_nodes, "node"), args.gpus_per_node, args.gpu, 100 * args.efficiency,
+             args.load_gigabytes_per_second, text_table(rows, {1, 2, 3, 4, 5, 6}));
   rows = {{"nodes", "makespan", "lower bound", "over bound", "utilization", "node-hours"}};
   for (const Json& row : json["allocations"]) {
     rows.push_back({std::to_string(row["nodes"].get<int>()), duration_text(row["makespan_seconds"]),

@@ -212,8 +212,7 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
              counted(layout.models.size(), "model"), counted(layout.tasks.size(), "task"),
              counted(layout.conditions.size(), "condition"), counted(layout.units.size(), "unit"));
   fmt::print("computed in {} on {}, {} a rank, since {}, {}\n\n", printable(layout.numerics.dtype),
-             printable(layout.numerics.device_kind),
-             counted(static_cast<std::size_t>(layout.numerics.threads_per_rank), "thread"),
+             printable(layout.numerics.device_kind), counted(layout.numerics.threads_per_rank, "thread"),
              printable(layout.provenance.created), counted(store.runs().size(), "run"));
   const auto row = [](const char* name, const Count& count) {
     return std::vector<std::string>{name, std::to_string(count.units), std::to_string(count.items)};
@@ -230,8 +229,8 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
   }
   if (const auto pace = pace_of(store, summary)) {
     fmt::print("\nlast run, {}: {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s; {} left at that pace\n",
-               counted(static_cast<std::size_t>(pace->num_ranks), "rank"), pace->items_per_second,
-               pace->tokens_per_second, pace->flops_per_second / 1e9, duration_text(pace->seconds_left));
+               counted(pace->num_ranks, "rank"), pace->items_per_second, pace->tokens_per_second,
+               pace->flops_per_second / 1e9, duration_text(pace->seconds_left));
   }
   if (summary.total.num_items_truncated > 0) {
     fmt::print("\n{} items were cut to fit a model's context\n", summary.total.num_items_truncated);

@@ -11,6 +11,7 @@
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
 #include "catenary/base/printable.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/write_file.h"
@@ -136,10 +137,9 @@ Submitted hand_in(const fs::path& store, int num_jobs, bool fit) {
 
 void log_predictions(const JobSize& size) {
   for (const Prediction& on : size.predictions) {
-    log::info(fmt::format("{} node{} x {} rank{}, predicted: {:.0f} min, {:.1f} node-hours, ranks busy {:.0f} %",
-                          on.num_nodes, on.num_nodes == 1 ? "" : "s", size.ranks_per_node,
-                          size.ranks_per_node == 1 ? "" : "s", std::ceil(on.seconds / 60),
-                          on.seconds / 3600 * on.num_nodes, 100 * on.utilization));
+    log::info(fmt::format("{} x {}, predicted: {:.0f} min, {:.1f} node-hours, ranks busy {:.0f} %",
+                          counted(on.num_nodes, "node"), counted(size.ranks_per_node, "rank"),
+                          std::ceil(on.seconds / 60), on.seconds / 3600 * on.num_nodes, 100 * on.utilization));
   }
 }
 

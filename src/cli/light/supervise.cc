@@ -19,6 +19,7 @@
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
 #include "catenary/store/reader.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/write_file.h"
@@ -52,10 +53,6 @@ void listen() {
 void say(std::string_view text) {
   fmt::print(stderr, "{:%Y-%m-%d %H:%M:%S}  {}\n", fmt::localtime(std::time(nullptr)), printable(text));
   std::fflush(stderr);
-}
-
-std::string count(std::size_t n, std::string_view what) {
-  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
 
 // What outlives the job: STORE.history, until the sweep is done without failures.
@@ -205,7 +202,7 @@ class Supervisor {
     first_death_ = {};
     step_nodes_ = nodes;
     say(fmt::format("job {}: a step of {} on {}", allocation_.job_id,
-                    count(nodes.size() * static_cast<std::size_t>(allocation_.ranks_per_node), "rank"),
+                    counted(nodes.size() * static_cast<std::size_t>(allocation_.ranks_per_node), "rank"),
                     fmt::join(nodes, " ")));
     Child step(launch_command(allocation_, args_.launcher, nodes, command()));
     std::optional<Clock::time_point> last_moment, patience_ends;

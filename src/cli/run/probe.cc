@@ -19,6 +19,7 @@
 #include "catenary/parallel/tensor_parallel_group.h"
 #include "catenary/store/reader.h"
 #include "catenary/store/writer.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/guard.h"
 #include "cli/run/host.h"
@@ -106,13 +107,12 @@ void try_all_reduce(const Communicator& world, at::Device device) {
 
 int probe_on_all_ranks(const Communicator& world, const std::filesystem::path& folder) {
   const auto hosts = world.all_gather(host_name());
-  const std::size_t num_hosts = std::set<std::string>(hosts.begin(), hosts.end()).size();
+  const std::set<std::string> distinct_hosts(hosts.begin(), hosts.end());
   const long long sum = world.sum(world.rank() + 1);
   const long long expected = static_cast<long long>(world.size()) * (world.size() + 1) / 2;
   tell(world, "MPI", sum == expected,
-       fmt::format("{} rank{} on {} host{}, threads granted, a sum over all of them is {}", world.size(),
-                   world.size() == 1 ? "" : "s", num_hosts, num_hosts == 1 ? "" : "s",
-                   sum == expected ? "right" : "wrong"),
+       fmt::format("{} on {}, threads granted, a sum over all of them is {}", counted(world.size(), "rank"),
+                   counted(std::ssize(distinct_hosts), "host"), sum == expected ? "right" : "wrong"),
        "MPI's messages do not arrive as sent; ask the administrator");
 
   const model::CudaVersions cuda = model::cuda_versions();
@@ -147,9 +147,9 @@ int probe_on_all_ranks(const Communicator& world, const std::filesystem::path& f
       problem = e.what();
     }
     tell(world, "all-reduce", problem.empty(),
-         problem.empty() ? fmt::format("right over {} rank{}, by {}", world.size(), world.size() == 1 ? "" : "s",
-                                       device->is_cuda() ? "NCCL" : "MPI")
-                         : problem,
+         problem.empty()
+             ? fmt::format("right over {}, by {}", counted(world.size(), "rank"), device->is_cuda() ? "NCCL" : "MPI")
+             : problem,
          "models on several ranks need it; NCCL_DEBUG=INFO tells more where it is NCCL");
   }
 
@@ -160,8 +160,7 @@ int probe_on_all_ranks(const Communicator& world, const std::filesystem::path& f
     problem = e.what();
   }
   tell(world, "store", problem.empty(),
-       problem.empty() ? fmt::format("written and read by {} rank{} in {}", world.size(), world.size() == 1 ? "" : "s",
-                                     folder.string())
+       problem.empty() ? fmt::format("written and read by {} in {}", counted(world.size(), "rank"), folder.string())
                        : problem,
        "name a folder that all nodes share and that can be written");
   return kExitDone;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "catenary/base/log.h"
+#include "cli/counted.h"
 #include "cli/duration_text.h"
 
 namespace catenary::cli {
@@ -41,11 +42,11 @@ void Progress::report(const scheduler::SweepProgress& now, std::size_t range_ind
   last_shown_ = time;
   const double seconds = std::chrono::duration<double>(time - start_).count();
   const double rate = static_cast<double>(num_items_done_) / seconds;
-  const std::string pace = fmt::format(
-      "{} left{}, {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s",
-      duration_text(static_cast<double>(num_items_ - num_items_done_) / rate),
-      now.num_failed > 0 ? fmt::format(", {} range{} failed", now.num_failed, now.num_failed == 1 ? "" : "s") : "",
-      rate, static_cast<double>(now.num_tokens_fed) / seconds, now.flops / seconds / 1e9);
+  const std::string pace =
+      fmt::format("{} left{}, {:.1f} items/s, {:.0f} tokens/s, {:.3g} GFLOP/s",
+                  duration_text(static_cast<double>(num_items_ - num_items_done_) / rate),
+                  now.num_failed > 0 ? fmt::format(", {} failed", counted(now.num_failed, "range")) : "", rate,
+                  static_cast<double>(now.num_tokens_fed) / seconds, now.flops / seconds / 1e9);
   if (terminal_) {
     const std::string text = fmt::format("{}/{} units, {}", num_units_done_, num_ranges_left_.size(), pace);
     const double fraction = static_cast<double>(num_items_done_) / static_cast<double>(num_items_);

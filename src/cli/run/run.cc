@@ -11,10 +11,10 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
-#include "catenary/model/device.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/scheduler/sweep.h"
 #include "catenary/store/writer.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/run/loaded_model.h"
 #include "cli/run/on_all_ranks.h"
@@ -62,29 +62,20 @@ void check_left_out(const RunArgs& args, const store::Layout& layout) {
 int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks, const RunArgs& args) {
   listen_for_stop_signals();
   std::optional<Study> study;
-  std::optional<at::Device> device;
-  int num_threads = 1;
-  store::Numerics numerics;
   parallel::agree(world, [&] {
     study = read_study(args.spec);
     if (args.num_parts > 1) keep_part(*study, args.part_index, args.num_parts);
   });
-  parallel::agree(world, [&] { device = device_of_rank(args.compute.device, world); });
-  parallel::agree(world, [&] { num_threads = threads_per_rank(args.compute.num_threads, &world); });
-  parallel::agree(world, [&] {
-    check_same_inputs(world, *study);
-    numerics = agreed_numerics(world, *study, *device, num_threads);
-  });
-  model::set_num_threads(num_threads);
+  const auto [device, numerics] = set_up(world, *study, args.compute);
   const auto fingerprints = fingerprint_together(world, study->checkpoints);
   if (!fingerprints) {
     log::info("stopped before the first item; run the same command again");
     return kExitStoppedEarly;
   }
-  const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, *device, &world);
+  const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, device, &world);
   std::vector<int> sizes;
   parallel::agree(world,
-                  [&] { sizes = tensor_parallel_sizes(*study, args.store, *device, memory_bytes, world.size()); });
+                  [&] { sizes = tensor_parallel_sizes(*study, args.store, device, memory_bytes, world.size()); });
   const store::Layout layout = make_layout(*study, *fingerprints, sizes, numerics, provenance_of_rank_0(world));
 
   check_left_out(args, layout);
@@ -93,15 +84,14 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
   const auto work = make_work(world, *study, layout, writer);
   const auto num_pending =
       std::ranges::count_if(writer.states(), [](auto state) { return state != store::RangeState::kDone; });
-  const auto plural = [](std::int64_t n) { return n == 1 ? "" : "s"; };
-  log::info(fmt::format(
-      "{} {}: {} model{} x {} task{} x {} condition{}, {} of {} item ranges to do; {} rank{} on {}, {} thread{} each",
-      writer.resumed() ? "going on with" : "writing", args.store.string(), layout.models.size(),
-      plural(std::ssize(layout.models)), layout.tasks.size(), plural(std::ssize(layout.tasks)),
-      layout.conditions.size(), plural(std::ssize(layout.conditions)), num_pending, writer.ranges().size(),
-      world.size(), plural(world.size()), numerics.device_kind, num_threads, plural(num_threads)));
+  log::info(fmt::format("{} {}: {} x {} x {}, {} of {} item ranges to do; {} on {}, {} each",
+                        writer.resumed() ? "going on with" : "writing", args.store.string(),
+                        counted(std::ssize(layout.models), "model"), counted(std::ssize(layout.tasks), "task"),
+                        counted(std::ssize(layout.conditions), "condition"), num_pending, writer.ranges().size(),
+                        counted(world.size(), "rank"), numerics.device_kind,
+                        counted(numerics.threads_per_rank, "thread")));
 
-  RangeRunner runner(*study, writer, layout, *device, memory_bytes, among_ranks);
+  RangeRunner runner(*study, writer, layout, device, memory_bytes, among_ranks);
   RunningUnits running(args.store, world.rank());
   FailureLog failures(layout);
   Progress progress(writer.ranges(), work.units);

@@ -10,12 +10,16 @@
 #include "catenary/base/hash.h"
 #include "catenary/model/device.h"
 #include "cli/run/host.h"
+#include "cli/run/rank_device.h"
 #include "cli/run/stop_signal.h"
+#include "cli/run/threads.h"
 #include "cli/version.h"
 
 namespace catenary::cli {
 
 using parallel::Communicator;
+
+namespace {
 
 void check_same_inputs(const Communicator& world, const Study& study) {
   Hasher hasher;
@@ -45,6 +49,22 @@ store::Numerics agreed_numerics(const Communicator& world, const Study& study, a
                     all[0], rank, all[rank]));
   }
   return numerics;
+}
+
+}  // namespace
+
+Compute set_up(const Communicator& world, const Study& study, const ComputeArgs& args) {
+  std::optional<at::Device> device;
+  int num_threads = 1;
+  store::Numerics numerics;
+  parallel::agree(world, [&] { device = device_of_rank(args.device, world); });
+  parallel::agree(world, [&] { num_threads = threads_per_rank(args.num_threads, &world); });
+  parallel::agree(world, [&] {
+    check_same_inputs(world, study);
+    numerics = agreed_numerics(world, study, *device, num_threads);
+  });
+  model::set_num_threads(num_threads);
+  return {*device, numerics};
 }
 
 std::optional<std::vector<ModelFingerprint>> fingerprint_together(const Communicator& world,

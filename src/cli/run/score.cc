@@ -14,7 +14,6 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
-#include "catenary/model/device.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/parallel/tensor_parallel_group.h"
 #include "catenary/spec/work_unit.h"
@@ -26,9 +25,7 @@
 #include "cli/item_encoder.h"
 #include "cli/run/loaded_model.h"
 #include "cli/run/on_all_ranks.h"
-#include "cli/run/rank_device.h"
 #include "cli/run/same_on_all_ranks.h"
-#include "cli/run/threads.h"
 #include "cli/study.h"
 
 namespace catenary::cli {
@@ -122,30 +119,19 @@ nlohmann::ordered_json line_of(std::int64_t index, spec::TaskFormat format, cons
 int score_on_all_ranks(const Communicator& world, const Communicator& among_ranks, const ScoreArgs& args) {
   Study study;
   study.spec.dtype = args.dtype;
-  std::optional<at::Device> device;
-  int num_threads = 1;
   std::unique_ptr<parallel::TensorParallelGroup> group;
   std::optional<LoadedModel> model;
   parallel::agree(world, [&] {
     study.tasks.push_back(task::read_task(args.task));
     check_condition(study.tasks.front(), args.condition);
-    if (const std::string doubt = doubtful_joins(study.tasks.front());
-        !doubt.empty() && !args.condition.instruct && !args.condition.cot) {
-      log::info(fmt::format("warning: {}: {}", args.task.path.string(), doubt));
-    }
+    tell_doubtful_joins(study.tasks.front(), args.task, {&args.condition, 1});
     study.checkpoints.push_back(weights::Checkpoint::open(args.model));
   });
-  parallel::agree(world, [&] { device = device_of_rank(args.compute.device, world); });
-  parallel::agree(world, [&] { num_threads = threads_per_rank(args.compute.num_threads, &world); });
+  const at::Device device = set_up(world, study, args.compute).device;
+  const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, device, &world);
   parallel::agree(world, [&] {
-    check_same_inputs(world, study);
-    agreed_numerics(world, study, *device, num_threads);
-  });
-  model::set_num_threads(num_threads);
-  const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, *device, &world);
-  parallel::agree(world, [&] {
-    if (world.size() > 1) group = make_group(among_ranks, 0, world.size(), *device);
-    model.emplace(study.checkpoints.front(), std::vector{args.condition}, args.dtype, *device, memory_bytes,
+    if (world.size() > 1) group = make_group(among_ranks, 0, world.size(), device);
+    model.emplace(study.checkpoints.front(), std::vector{args.condition}, args.dtype, device, memory_bytes,
                   group ? *group : parallel::single_rank());
   });
 

@@ -9,6 +9,7 @@
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
 #include "catenary/base/to_number.h"
+#include "cli/counted.h"
 #include "cli/environment.h"
 #include "cli/run/host.h"
 
@@ -42,8 +43,8 @@ int threads_per_rank(int requested, const parallel::Communicator* communicator) 
   const int num_threads = requested > 0 ? requested : threads_by_environment();
   if (num_threads == 0) return std::max(1, num_cores / num_sharing);
   if (num_threads > 1 && num_threads * num_sharing > num_cores) {
-    log::info(fmt::format("more threads than cores: {} rank{} of {} threads on {} core{}", num_sharing,
-                          num_sharing == 1 ? "" : "s", num_threads, num_cores, num_cores == 1 ? "" : "s"));
+    log::info(fmt::format("more threads than cores: {} of {} threads on {}", counted(num_sharing, "rank"), num_threads,
+                          counted(num_cores, "core")));
   }
   return num_threads;
 }
