@@ -10,6 +10,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "catenary/base/check.h"
@@ -83,6 +84,8 @@ Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::D
     keeps_on_host_ = !device.is_cpu() && bytes <= available_bytes(at::Device(at::kCPU)) / 2;
     return;
   }
+  std::jthread ahead;
+  if (share_.size == 1) ahead = checkpoint.read_ahead();  // else ranks read different parts
   embedding_ = loader->load("model.embed_tokens.weight");
   for (std::int64_t i = 0; i < c.num_layers; ++i) layers_.push_back(load_layer(*loader, i));
   for (std::int64_t first = vocabulary_.begin; first < vocabulary_.end; first += kVocabularyPart) {

@@ -443,6 +443,12 @@ void Checkpoint::read(const TensorInfo& tensor, Range rows, Range columns, Encod
   file.check_unchanged();  // while it was read
 }
 
+std::jthread Checkpoint::read_ahead() const {
+  return std::jthread([files = state_->files()](const std::stop_token& stop) {
+    for (const MappedFile* file : files) file->warm(stop);
+  });
+}
+
 void Checkpoint::read_float32(const TensorInfo& tensor, std::span<float> out) const {
   read(tensor, {0, tensor.num_rows()}, {0, tensor.num_columns()}, Encoding::kF32, std::as_writable_bytes(out));
 }
@@ -459,6 +465,7 @@ std::int64_t Checkpoint::num_embedding_parameters() const {
 std::string Checkpoint::fingerprint() const {
   const auto files = state_->files();
   for (const MappedFile* file : files) file->check_unchanged();
+  const std::jthread ahead = read_ahead();
   Hasher hasher;
   hasher.add("catenary weights 2").add(to_text(config()));
   for (const TensorInfo& tensor : tensors()) {

@@ -1,6 +1,12 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <stop_token>
+#include <vector>
 
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
@@ -107,6 +113,34 @@ TEST(MappedFile, reads_parts_and_tells_of_a_file_that_became_shorter) {
     FAIL() << "no error";
   } catch (const DataError& e) {
     EXPECT_NE(std::string(e.what()).find("ends at byte 9, and had 12"), std::string::npos) << e.what();
+  }
+}
+
+TEST(MappedFile, is_brought_into_memory_until_told_to_stop) {
+  constexpr std::size_t kPage = 4096, kPages = (65 << 8) + 1;
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  std::ofstream(path) << std::string((kPages - 1) * kPage + 1, 'x');
+  const MappedFile file(path);
+  const auto pages_in_memory = [&] {
+    std::vector<unsigned char> pages(kPages);
+    EXPECT_EQ(::mincore(const_cast<std::byte*>(file.bytes().data()), file.bytes().size(), pages.data()), 0);
+    return std::ranges::count_if(pages, [](unsigned char page) { return page & 1; });
+  };
+  for (const bool is_stopped : {false, true}) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY);
+    EXPECT_EQ(::fsync(descriptor), 0);
+    EXPECT_EQ(::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+    ::close(descriptor);
+    if (pages_in_memory() > 0) GTEST_SKIP() << "this file system keeps its files in memory";
+    std::stop_source source;
+    if (is_stopped) source.request_stop();
+    file.warm(source.get_token());
+    if (is_stopped) {
+      EXPECT_LT(pages_in_memory(), kPages / 4);
+    } else {
+      EXPECT_EQ(pages_in_memory(), kPages);
+    }
   }
 }
 

@@ -1,11 +1,13 @@
-// How long it takes to open and load a checkpoint, beside `cat` of the same files to /dev/null; both from the page
-// cache (warm) and from the disk (cold: the pages of the files are dropped before each run).
+// How long it takes to open and load a checkpoint, beside `cat` of the same files to /dev/null, and beside reading them
+// into fresh memory with as many threads; all from the page cache (warm) and from the disk (cold: the pages of the files
+// are dropped before each run).
 //
 //   load_bench CHECKPOINT float32|float16|bfloat16 [RUNS]
 //   load_bench make FOLDER F32|F16|BF16|Q4_0|Q8_0 MEBIBYTES [HIDDEN_SIZE]    a Llama of random weights, GGUF for the
 //                                                                            quantised ones
 //
-// The best of RUNS (5) counts, cat and load in turn. OMP_NUM_THREADS says how many threads load.
+// The best of RUNS (5) counts, in turn. OMP_NUM_THREADS says how many threads load.
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -20,12 +23,14 @@
 #include <limits>
 #include <optional>
 #include <random>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "catenary/base/check.h"
+#include "catenary/base/mapped_file.h"
 #include "catenary/model/decoder.h"
 #include "catenary/model/huge_pages.h"
 #include "weights/family.h"
@@ -198,6 +203,24 @@ double memory(const std::string& name) {
   return 0;
 }
 
+/// The least that a load into memory of one's own can do. Threads take turns at the size of a huge page.
+void read_into_memory(const std::vector<fs::path>& files) {
+  for (const fs::path& path : files) {
+    const MappedFile file(path);
+    const auto bytes = file.bytes();
+    const at::Tensor memory = at::empty({std::ssize(bytes)}, at::kByte);
+    const std::span out(static_cast<std::byte*>(memory.mutable_data_ptr()), bytes.size());
+    std::atomic<std::size_t> next = 0;
+    at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
+      constexpr std::size_t kTurn = 2 << 20;
+      for (std::size_t at; (at = next.fetch_add(kTurn)) < bytes.size();) {
+        const std::size_t size = std::min(kTurn, bytes.size() - at);
+        file.read(bytes.subspan(at, size), out.subspan(at, size));
+      }
+    });
+  }
+}
+
 void measure(const fs::path& checkpoint, spec::DType dtype, int runs) {
   const auto files = files_of(checkpoint);
   double bytes = 0;
@@ -210,7 +233,7 @@ void measure(const fs::path& checkpoint, spec::DType dtype, int runs) {
   fmt::print("{}: {:.2f} GB as {}, {} threads, best of {}\n", checkpoint.string(), bytes / 1e9, to_string(dtype),
              at::get_num_threads(), runs);
   for (const bool is_cold : {true, false}) {
-    Seconds cat_time, load_time;
+    Seconds cat_time, read_time, load_time;
     double anonymous = 0;
     for (int run = 0; run < runs; ++run) {
       if (is_cold) drop_pages(files);
@@ -218,15 +241,18 @@ void measure(const fs::path& checkpoint, spec::DType dtype, int runs) {
         if (std::system(cat.c_str()) != 0) throw DataError("cat failed");
       });
       if (is_cold) drop_pages(files);
+      measure(read_time, [&] { read_into_memory(files); });
+      if (is_cold) drop_pages(files);
       std::optional<model::Decoder> decoder;
       measure(load_time, [&] { decoder.emplace(weights::Checkpoint::open(checkpoint), dtype, at::Device(at::kCPU)); });
       anonymous = memory("RssAnon");
     }
     fmt::print(
-        "{}: cat {:.3f} s, load {:.3f} s, ratio {:.2f}; of processors {:.3f} and {:.3f}; {:.2f} GB of memory loaded, "
-        "{:.2f} at the peak with the file's pages\n",
-        is_cold ? "cold" : "warm", cat_time.wall, load_time.wall, load_time.wall / cat_time.wall, cat_time.processors,
-        load_time.processors, anonymous, memory("VmHWM"));
+        "{}: cat {:.3f} s, read into memory {:.3f} s, load {:.3f} s, ratios {:.2f} and {:.2f}; of processors {:.3f}, "
+        "{:.3f}, {:.3f}; {:.2f} GB of memory loaded, {:.2f} at the peak with the file's pages\n",
+        is_cold ? "cold" : "warm", cat_time.wall, read_time.wall, load_time.wall, load_time.wall / cat_time.wall,
+        load_time.wall / read_time.wall, cat_time.processors, read_time.processors, load_time.processors, anonymous,
+        memory("VmHWM"));
   }
 }
 

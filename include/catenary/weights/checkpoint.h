@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "catenary/weights/gguf.h"
@@ -57,6 +58,9 @@ class Checkpoint {
   /// bytes. What is stored so is copied bit for bit, the rest is decoded to float32 and rounded to the nearest, ties to
   /// even. Touches no other bytes of the file than those of the part and of the blocks that it cuts.
   void read(const TensorInfo& tensor, Range rows, Range columns, Encoding as, std::span<std::byte> out) const;
+  /// Brings the files into memory from front to back, in a thread that ends with what is returned: for who is about to
+  /// read all tensors, in whatever order. The checkpoint must outlive it.
+  std::jthread read_ahead() const;
   /// The whole tensor in float32; `out` holds exactly its elements.
   void read_float32(const TensorInfo& tensor, std::span<float> out) const;
 
