@@ -1,6 +1,7 @@
 #include "catenary/model/decoder.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -86,11 +87,12 @@ Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::D
   }
   std::jthread ahead;
   if (share_.size == 1) ahead = checkpoint.read_ahead();  // else ranks read different parts
-  embedding_ = loader->load("model.embed_tokens.weight");
-  for (std::int64_t i = 0; i < c.num_layers; ++i) layers_.push_back(load_layer(*loader, i));
+  const bool lm_head_is_all = c.tie_word_embeddings && keeps_rows(options_, c.embedding_size);
+  if (!lm_head_is_all) embedding_ = loader->load("model.embed_tokens.weight");
   for (std::int64_t first = vocabulary_.begin; first < vocabulary_.end; first += kVocabularyPart) {
     lm_head_.push_back(load_vocabulary(*loader, first));
   }
+  for (std::int64_t i = 0; i < c.num_layers; ++i) layers_.push_back(load_layer(*loader, i));
 }
 
 Decoder::~Decoder() = default;
@@ -416,11 +418,31 @@ at::Tensor Decoder::index_tensor(std::span<const std::int64_t> indices) const {
 
 at::Tensor Decoder::embedding_rows(std::span<const std::int32_t> tokens) const {
   if (loader_) return loader_->load_rows_of("model.embed_tokens.weight", tokens).to(device());
+  if (!embedding_.defined()) {
+    at::Tensor rows = rows_of_lm_head(tokens);
+    if (share_.size > 1) sum_(group_, rows);  // of zeros and one row
+    return rows;
+  }
   const at::Tensor ids = at::tensor(at::ArrayRef<std::int32_t>(tokens.data(), tokens.size()), at::kInt).to(device());
   if (share_.size == 1) return at::embedding(embedding_, ids);
   const at::Tensor is_own = ids.ge(vocabulary_.begin).logical_and_(ids.lt(vocabulary_.end));
   at::Tensor rows = at::embedding(embedding_, (ids - vocabulary_.begin).mul_(is_own)) * is_own.unsqueeze(1);
   sum_(group_, rows);  // of zeros and one row
+  return rows;
+}
+
+at::Tensor Decoder::rows_of_lm_head(std::span<const std::int32_t> tokens) const {
+  at::Tensor rows = at::zeros({std::ssize(tokens), config_.embedding_size}, options_);
+  const std::size_t row_bytes = config_.embedding_size * rows.element_size();
+  auto* out = static_cast<std::byte*>(rows.mutable_data_ptr());
+  at::parallel_for(0, std::ssize(tokens), 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t token = tokens[static_cast<std::size_t>(i)] - vocabulary_.begin;
+      if (token < 0 || token >= vocabulary_.size()) continue;
+      copy_row(lm_head_[static_cast<std::size_t>(token / kVocabularyPart)], token % kVocabularyPart,
+               out + i * row_bytes);
+    }
+  });
   return rows;
 }
 

@@ -220,11 +220,27 @@ bool packs_linears(at::TensorOptions options) {
   return (options.dtype() == at::kFloat && float32_works) || (options.dtype() == at::kBFloat16 && bfloat16_works);
 }
 
+bool keeps_rows(at::TensorOptions options, std::int64_t columns) {
+  return packs_linears(options) && columns >= kFewestColumns &&
+         panelling(c10::typeMetaToScalarType(options.dtype())).has_value();
+}
+
+void copy_row(const Linear& linear, std::int64_t row, std::byte* out) {
+  check(linear.memory.defined() && row >= 0 && row < linear.weight.size(0), "the weight has the row, in a panel");
+  const auto bytes = static_cast<std::size_t>(linear.weight.size(1)) * linear.memory.element_size();
+  const std::int64_t row_words = linear.memory.size(1) * static_cast<std::int64_t>(linear.memory.element_size()) / 4;
+  const auto* panel = static_cast<const std::uint32_t*>(linear.memory.const_data_ptr()) +
+                      row / kPanelRows * kPanelRows * row_words + row % kPanelRows;
+  for (std::size_t done = 0; done < bytes; done += 4, panel += kPanelRows) {
+    std::memcpy(out + done, panel, std::min<std::size_t>(4, bytes - done));
+  }
+}
+
 Linear make_linear(std::int64_t rows, std::int64_t columns, at::TensorOptions options, const ReadRows& read) {
   const at::ScalarType dtype = c10::typeMetaToScalarType(options.dtype());
   const auto size = static_cast<std::int64_t>(c10::elementSize(dtype));
   const bool packs = packs_linears(options);
-  if (packs && columns >= kFewestColumns && panelling(dtype)) {
+  if (keeps_rows(options, columns)) {
     const WeightShape shape{rows, columns, size};
     return make_panelled(shape, dtype, translate(panelling(dtype)->description, panelling(dtype)->shape, shape), read);
   }

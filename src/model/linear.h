@@ -21,6 +21,11 @@ Linear make_linear(std::int64_t rows, std::int64_t columns, at::TensorOptions op
 /// The same from a tensor in memory, which stays.
 Linear make_linear(const at::Tensor& weight);
 
+/// Whether copy_row works for weights of so many columns.
+bool keeps_rows(at::TensorOptions options, std::int64_t columns);
+/// A row of a weight as it was before make_linear laid it out: slower than from a tensor, and exact.
+void copy_row(const Linear& linear, std::int64_t row, std::byte* out);
+
 /// How many rows of a weight a thread should read at least.
 inline std::int64_t rows_at_a_time(std::int64_t row_bytes) {
   return std::max<std::int64_t>(1, (1 << 20) / row_bytes);

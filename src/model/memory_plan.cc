@@ -53,7 +53,8 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
 
   Needs needs{};
   needs.resident = parameters.total * bytes;
-  if (packs) needs.resident += (c.tie_word_embeddings ? table : 0) * bytes + largest_linear * bytes;  // a copy; scratch
+  if (packs) needs.resident += largest_linear * bytes;  // scratch
+  if (packs && c.tie_word_embeddings && !keeps_rows(options, c.embedding_size)) needs.resident += table * bytes;
   // Two layers, or two parts of the vocabulary, and what they are packed from.
   needs.streamed =
       (2 * std::max(layer, vocabulary_part) + (packs ? std::max(largest_linear, vocabulary_part) : 0)) * bytes;

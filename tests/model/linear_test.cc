@@ -5,7 +5,9 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -66,6 +68,22 @@ TEST(Linear, is_x_times_the_weight_s_transpose) {
       const at::Tensor expected = at::linear(x.to(at::kDouble), weight.to(at::kDouble), layer.bias.to(at::kDouble));
       EXPECT_LE((linear(x, layer).to(at::kDouble) - expected).abs().max().item<double>(),
                 tolerance * expected.abs().max().item<double>());
+    }
+  }
+}
+
+TEST(Linear, gives_back_the_rows_of_a_weight) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    for (const auto& [rows, columns] : kShapes) {
+      if (!keeps_rows(dtype, columns)) continue;
+      SCOPED_TRACE(testing::Message() << dtype << ' ' << rows << " x " << columns);
+      const at::Tensor weight = at::randn({rows, columns}).to(dtype), back = at::empty_like(weight);
+      const Linear ours = make_linear(weight);
+      auto* out = static_cast<std::byte*>(back.mutable_data_ptr());
+      const std::size_t row_bytes = columns * weight.element_size();
+      for (std::int64_t row = 0; row < rows; ++row) copy_row(ours, row, out + row * row_bytes);
+      EXPECT_TRUE(back.equal(weight));
+      EXPECT_THROW(copy_row(ours, rows, out), std::logic_error);
     }
   }
 }

@@ -155,6 +155,8 @@ class Decoder {
   at::TensorOptions options() const;
   at::Tensor embed(std::span<const std::int32_t> tokens, const TokenLayout& layout) const;
   at::Tensor embedding_rows(std::span<const std::int32_t> tokens) const;
+  /// The same where that is where the embedding lies; zeros where other ranks have the token.
+  at::Tensor rows_of_lm_head(std::span<const std::int32_t> tokens) const;
   at::Tensor index_tensor(std::span<const std::int64_t> indices) const;
   at::Tensor project_qkv(const Layer& layer, const at::Tensor& normed) const;
   /// Rows `x`, whose attention made `attended`, become what comes out of a layer, in three steps: the tensors in
@@ -201,7 +203,7 @@ class Decoder {
   bool keeps_on_host_ = false;  // what a GPU is sent again and again, where the host has room for it
   mutable std::vector<Layer> host_layers_;
   mutable std::vector<Linear> host_lm_head_;
-  at::Tensor embedding_;  // [own vocabulary, embedding_size]; undefined when streamed
+  at::Tensor embedding_;  // [own vocabulary, embedding_size]; undefined when streamed or in lm_head_ alone
   Norm embedding_norm_;
   at::Tensor position_embedding_;        // [max_position_embeddings + position_offset, hidden_size]
   at::Tensor project_in_, project_out_;  // [hidden_size, embedding_size] and its transpose's shape
