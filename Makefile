@@ -28,8 +28,8 @@ demo: build
 	mpirun -n 2 build/bin/catenary run jobs/$(JOB).json -o build/$(JOB).h5 --threads 1
 	build/bin/catenary fit build/$(JOB).h5 --metric accuracy
 	build/bin/catenary report build/$(JOB).h5 -o build/$(JOB).html --figures build/$(JOB)-figures
-	@echo 'Look: build/$(JOB).html in a browser, build/$(JOB)-figures for a paper. The table above says'
-	@echo 'which tasks get worse with size, and what a prompt condition changes; docs/guide.md reads it.'
+	@echo 'Look: build/$(JOB).html in a browser, build/$(JOB)-figures for a paper.'
+	@echo 'The table says which tasks get worse with size, and what a condition changes.'
 	@echo 'Next: $(if $(filter demo,$(JOB)),make demo JOB=generated$(comma) or )a task and a model of your own: docs/guide.md.'
 
 test: build

@@ -17,6 +17,7 @@
 #include "cli/environment.h"
 #include "cli/exit_code.h"
 #include "cli/version.h"
+#include "cli/wrapped.h"
 
 namespace catenary::cli {
 namespace {
@@ -49,23 +50,6 @@ class HelpFormatter : public CLI::Formatter {
 
  private:
   static constexpr std::size_t kFirstColumn = 28, kLine = 80;
-
-  static std::string wrapped(const std::string& text, std::size_t width) {
-    std::string lines;
-    std::size_t length = 0;
-    std::istringstream words(text);
-    for (std::string word; words >> word; length += word.size()) {
-      if (length > 0 && length + 1 + word.size() > width) {
-        lines += '\n';
-        length = 0;
-      } else if (length > 0) {
-        lines += ' ';
-        ++length;
-      }
-      lines += word;
-    }
-    return lines;
-  }
 };
 
 // The commands with their arguments.

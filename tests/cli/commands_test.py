@@ -146,7 +146,7 @@ class CommandsTest(SweepTestCase):
         self.assertEqual([point["model"] for point in curve["points"]], ladder["members"])
         for point in curve["points"]:  # Biderman et al. 2023 name the tokens
             self.assertEqual(point["training_flops"], 6 * point["num_parameters"] * 299_892_736_000)
-        self.check(run("fit", store, "--scale", "flops"), 0, "without gpt2 (its training FLOPs are not known: neither training_tokens nor training_flops are given)")
+        self.check(run("fit", store, "--scale", "flops"), 0, "without gpt2 (its training FLOPs are not known: neither training_tokens\n    nor training_flops are given)")
 
     def test_two_sweeps_on_one_store_do_not_mix(self):
         store = self.folder / "s.h5"

@@ -81,11 +81,15 @@ class Fit(unittest.TestCase):
         path = self.folder / "s.csv"
         rows = ["task,condition,model,num_parameters,metric,value,standard_error,n"]
         rows += [f"t,{condition},m{i},{size},loss,{0.69315 + 0.0001 * i - shift},{error},2500"
-                 for condition, shift, error in (("fine", 0, 0.0004), ("coarse", 0.0002, 0.3)) for i, size in enumerate(SIZES)]
+                 for condition, shift, error in (("fine", 0, 0.0004), ("usual", 0, 0.0046), ("coarse", 0.0002, 0.3))
+                 for i, size in enumerate(SIZES)]
         path.write_text("\n".join(rows) + "\n")
         shown = run("fit", path).stdout
         self.assertIn("0.6931±0.0004  ", shown.replace("0.6932±", "0.6931±"))
+        self.assertIn("0.69±0.01  ", shown)  # two decimals, and no error of 0.00
         self.assertIn("0.69±0.30  ", shown)
+        self.assertIn("inconclusive: ", shown)  # a long reason
+        self.assertLessEqual(max(len(line) for line in shown.splitlines() if line.startswith("  ")), 80)
         self.assertNotIn("-0.00 ", shown)
         self.assertNotIn("inf", shown)
 

@@ -21,6 +21,7 @@
 #include "cli/light/fit_output.h"
 #include "cli/light/text_table.h"
 #include "cli/light/write_file.h"
+#include "cli/wrapped.h"
 
 namespace catenary::cli {
 namespace {
@@ -126,7 +127,11 @@ class Notes {
   void print(std::size_t num_rows) const {
     for (const auto& [text, rows] : notes_) {
       const std::string whom = rows.size() == num_rows ? "all" : fmt::format("{}", fmt::join(rows, ", "));
-      fmt::print("  {}: {}\n", printable(whom), printable(text));
+      std::string lines = wrapped(fmt::format("{}: {}", printable(whom), printable(text)), 76);
+      for (auto end = lines.find('\n'); end != std::string::npos; end = lines.find('\n', end + 1)) {
+        lines.insert(end + 1, "    ");
+      }
+      fmt::print("  {}\n", lines);
     }
   }
 
@@ -134,9 +139,12 @@ class Notes {
   std::vector<std::pair<std::string, std::vector<std::string>>> notes_;
 };
 
+// An error that is not zero does not look like it.
 std::string value_text(const LadderPoint& point) {
-  const int decimals = decimals_for(point.point.standard_error);
-  return fmt::format("{:.{}f}±{:.{}f}", point.point.value, decimals, point.point.standard_error, decimals);
+  const double error = point.point.standard_error;
+  const int decimals = decimals_for(error);
+  return fmt::format("{:.{}f}±{:.{}f}", point.point.value, decimals,
+                     error > 0 ? std::max(error, std::pow(10, -decimals)) : error, decimals);
 }
 
 // Zero has a plus, whichever side it was rounded from.

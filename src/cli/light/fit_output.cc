@@ -202,7 +202,7 @@ std::string latex_effect(const CurveReport& report, const std::optional<analysis
 }  // namespace
 
 int decimals_for(double error) {
-  return error > 0 && std::isfinite(error) ? std::clamp(static_cast<int>(std::ceil(-std::log10(error))), 2, 5) : 2;
+  return error > 0 && error < 0.003 ? std::clamp(static_cast<int>(std::ceil(-std::log10(error))), 2, 5) : 2;
 }
 
 Json fit_json(const FitResult& result) {

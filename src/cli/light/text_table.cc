@@ -8,16 +8,9 @@
 
 #include "catenary/base/printable.h"
 #include "cli/progress_bar.h"
+#include "cli/wrapped.h"
 
 namespace catenary::cli {
-namespace {
-
-std::size_t width_of(const std::string& cell) {
-  return static_cast<std::size_t>(
-      std::count_if(cell.begin(), cell.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-}  // namespace
 
 std::string for_output(std::string text) {
   static const auto terminal = find_terminal(STDOUT_FILENO);

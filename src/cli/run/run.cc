@@ -84,10 +84,10 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
   const auto work = make_work(world, *study, layout, writer);
   const auto num_pending =
       std::ranges::count_if(writer.states(), [](auto state) { return state != store::RangeState::kDone; });
-  log::info(fmt::format("{} {}: {} x {} x {}, {} of {} item ranges to do; {} on {}, {} each",
-                        writer.resumed() ? "going on with" : "writing", args.store.string(),
+  log::info(fmt::format("{} {}: {} x {} x {}", writer.resumed() ? "going on with" : "writing", args.store.string(),
                         counted(std::ssize(layout.models), "model"), counted(std::ssize(layout.tasks), "task"),
-                        counted(std::ssize(layout.conditions), "condition"), num_pending, writer.ranges().size(),
+                        counted(std::ssize(layout.conditions), "condition")));
+  log::info(fmt::format("{} of {} item ranges to do; {} on {}, {} each", num_pending, writer.ranges().size(),
                         counted(world.size(), "rank"), numerics.device_kind,
                         counted(numerics.threads_per_rank, "thread")));
 
