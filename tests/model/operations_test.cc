@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "support/devices.h"
+#include "support/own_kernels.h"
 
 namespace catenary::model {
 namespace {
@@ -49,7 +50,9 @@ class OperationsOf : public testing::TestWithParam<Case> {
         << (wide(actual) - expected).abs().max().item<double>();
   }
 
-  const std::unique_ptr<Operations> operations_ = make_operations(GetParam().device, GetParam().kernels);
+  const std::unique_ptr<Operations> operations_ = GetParam().kernels == Kernels::kOwn
+                                                      ? test::own_operations(GetParam().device)
+                                                      : make_operations(GetParam().device, Kernels::kAten);
 };
 
 at::Tensor rms_normed(const at::Tensor& x, const at::Tensor& weight) {

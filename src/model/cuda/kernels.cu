@@ -45,10 +45,17 @@ __device__ __nv_bfloat16 narrow<__nv_bfloat16>(float x) {
   return __float2bfloat16_rn(x);
 }
 
-void check_launch(const char* kernel) {
-  const cudaError_t error = cudaGetLastError();
+// Not with <<<…>>>, so that the tests can compile this file for a CPU (tests/support/cuda_on_cpu).
+template <typename... Parameters, typename... Arguments>
+void launch(const char* name, void (*kernel)(Parameters...), std::int64_t num_blocks, std::int64_t num_threads,
+            Stream stream, Arguments... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = {static_cast<unsigned>(num_blocks)};
+  config.blockDim = {static_cast<unsigned>(num_threads)};
+  config.stream = static_cast<cudaStream_t>(stream);
+  const cudaError_t error = cudaLaunchKernelEx(&config, kernel, arguments...);
   if (error != cudaSuccess) {
-    throw std::runtime_error(std::string("CUDA kernel ") + kernel + ": " + cudaGetErrorString(error));
+    throw std::runtime_error(std::string("CUDA kernel ") + name + ": " + cudaGetErrorString(error));
   }
 }
 
@@ -86,8 +93,8 @@ void with_count(const Function& f, std::int64_t size, Pointers... pointers) {
   }
 }
 
-int threads_for(std::int64_t items) {
-  return static_cast<int>(std::min<std::int64_t>(1024, (items + kWarp - 1) / kWarp * kWarp));
+std::int64_t threads_for(std::int64_t items) {
+  return std::min<std::int64_t>(1024, (items + kWarp - 1) / kWarp * kWarp);
 }
 
 __device__ float warp_sum(float x) {
@@ -286,10 +293,6 @@ __global__ void add_logits_kernel(const T* logits, std::int64_t first_row, std::
   }
 }
 
-cudaStream_t stream_of(Stream stream) {
-  return static_cast<cudaStream_t>(stream);
-}
-
 }  // namespace
 
 void rms_norm(Type type, void* x, const void* branch, const float* weight, float eps, std::int64_t num_rows,
@@ -300,13 +303,11 @@ void rms_norm(Type type, void* x, const void* branch, const float* weight, float
     with_count<T>(
         [&](auto count) {
           constexpr int kCount = decltype(count)::value;
-          rms_norm_kernel<T, kCount>
-              <<<static_cast<unsigned>(num_rows), threads_for(size / kCount), 0, stream_of(stream)>>>(
-                  static_cast<T*>(x), static_cast<const T*>(branch), weight, eps, size, static_cast<T*>(out));
+          launch("rms_norm", rms_norm_kernel<T, kCount>, num_rows, threads_for(size / kCount), stream,
+                 static_cast<T*>(x), static_cast<const T*>(branch), weight, eps, size, static_cast<T*>(out));
         },
         size, x, branch, out);
   });
-  check_launch("rms_norm");
 }
 
 void gated(Type type, const void* gate_up, Gate gate, std::int64_t num_rows, std::int64_t size, void* out,
@@ -317,26 +318,25 @@ void gated(Type type, const void* gate_up, Gate gate, std::int64_t num_rows, std
     with_count<T>(
         [&](auto count) {
           constexpr int kCount = decltype(count)::value;
-          const auto launch = [&](auto kernel) {
+          const auto run = [&](auto kernel) {
             constexpr std::int64_t kThreads = 256, kMostBlocks = 1 << 20;
             const std::int64_t blocks = (num_rows * (size / kCount) + kThreads - 1) / kThreads;
-            kernel<<<static_cast<unsigned>(std::min(blocks, kMostBlocks)), kThreads, 0, stream_of(stream)>>>(
-                static_cast<const T*>(gate_up), num_rows, size, static_cast<T*>(out));
+            launch("gated", kernel, std::min(blocks, kMostBlocks), kThreads, stream, static_cast<const T*>(gate_up),
+                   num_rows, size, static_cast<T*>(out));
           };
           switch (gate) {
             case Gate::kSilu:
-              return launch(gated_kernel<T, kCount, Gate::kSilu>);
+              return run(gated_kernel<T, kCount, Gate::kSilu>);
             case Gate::kGelu:
-              return launch(gated_kernel<T, kCount, Gate::kGelu>);
+              return run(gated_kernel<T, kCount, Gate::kGelu>);
             case Gate::kGeluTanh:
-              return launch(gated_kernel<T, kCount, Gate::kGeluTanh>);
+              return run(gated_kernel<T, kCount, Gate::kGeluTanh>);
             case Gate::kRelu:
-              return launch(gated_kernel<T, kCount, Gate::kRelu>);
+              return run(gated_kernel<T, kCount, Gate::kRelu>);
           }
         },
         size, gate_up, out);
   });
-  check_launch("gated");
 }
 
 void store(Type type, const void* qkv, const std::int64_t* slots, const Turn& turn, const Heads& heads,
@@ -344,21 +344,20 @@ void store(Type type, const void* qkv, const std::int64_t* slots, const Turn& tu
   if (num_rows == 0) return;
   with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    const auto launch = [&](auto count) {
+    const auto run = [&](auto count) {
       constexpr int kCount = decltype(count)::value;
       const std::int64_t width = (heads.num_heads + 2 * heads.num_kv_heads) * heads.head_dim;
-      store_kernel<T, kCount><<<static_cast<unsigned>(num_rows), threads_for(width / kCount), 0, stream_of(stream)>>>(
-          static_cast<const T*>(qkv), slots, turn, heads, static_cast<T*>(queries), static_cast<T*>(keys),
-          static_cast<T*>(values));
+      launch("store", store_kernel<T, kCount>, num_rows, threads_for(width / kCount), stream,
+             static_cast<const T*>(qkv), slots, turn, heads, static_cast<T*>(queries), static_cast<T*>(keys),
+             static_cast<T*>(values));
     };
     const bool pairs_fit = turn.cos == nullptr || (!turn.interleaved && fits_packs<T>(turn.num_pairs));
     if (pairs_fit && fits_packs<T>(heads.head_dim, qkv, queries, keys, values)) {
-      launch(Count<16 / sizeof(T)>());
+      run(Count<16 / sizeof(T)>());
     } else {
-      launch(Count<1>());
+      run(Count<1>());
     }
   });
-  check_launch("store");
 }
 
 void merge(Type type, void* out, const LogSumExp& out_sums, const void* above, const LogSumExp& above_sums,
@@ -369,11 +368,9 @@ void merge(Type type, void* out, const LogSumExp& out_sums, const void* above, c
     using T = decltype(zero);
     constexpr std::int64_t kThreads = 256;
     const std::int64_t blocks = (num_merged * num_heads * kWarp + kThreads - 1) / kThreads;
-    merge_kernel<T><<<static_cast<unsigned>(blocks), kThreads, 0, stream_of(stream)>>>(
-        static_cast<T*>(out), out_sums, static_cast<const T*>(above), above_sums, rows, part_begins, parts, num_merged,
-        num_heads, head_dim);
+    launch("merge", merge_kernel<T>, blocks, kThreads, stream, static_cast<T*>(out), out_sums,
+           static_cast<const T*>(above), above_sums, rows, part_begins, parts, num_merged, num_heads, head_dim);
   });
-  check_launch("merge");
 }
 
 void add_logits(Type type, const void* logits, std::int64_t first_row, std::int64_t num_rows, std::int64_t first_token,
@@ -384,13 +381,11 @@ void add_logits(Type type, const void* logits, std::int64_t first_row, std::int6
     with_count<T>(
         [&](auto count) {
           constexpr int kCount = decltype(count)::value;
-          add_logits_kernel<T, kCount>
-              <<<static_cast<unsigned>(num_rows), threads_for(size / kCount), 0, stream_of(stream)>>>(
-                  static_cast<const T*>(logits), first_row, first_token, size, softcap, seen);
+          launch("add_logits", add_logits_kernel<T, kCount>, num_rows, threads_for(size / kCount), stream,
+                 static_cast<const T*>(logits), first_row, first_token, size, softcap, seen);
         },
         size, logits);
   });
-  check_launch("add_logits");
 }
 
 }  // namespace catenary::model::cuda

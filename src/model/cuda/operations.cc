@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "catenary/base/check.h"
 #include "model/cuda/kernels.h"
@@ -220,7 +221,7 @@ class EfficientAttention : public SegmentAttention {
         s.query_begins, s.key_begins, s.most_queries, s.most_keys, /*dropout_p=*/0,
         is_causal ? kCausalFromBottomRight : kNoMask, /*compute_log_sumexp=*/true, scale, s.num_keys);
     const at::Tensor begins = s.query_begins.to(at::kLong), counts = begins.diff();
-    const at::Tensor segment = at::repeat_interleave(counts, num_queries);
+    const at::Tensor segment = at::repeat_interleave(counts, std::optional(num_queries));  // each as often as it says
     const at::Tensor within = at::arange(num_queries, counts.options()) - begins.index_select(0, segment);
     const at::Tensor sums = padded_sums.transpose(1, 2).reshape({-1, num_heads});
     return {out.squeeze(0), sums.index_select(0, segment * padded_sums.size(2) + within)};
