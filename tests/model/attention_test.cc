@@ -13,7 +13,6 @@
 
 #include "model/position.h"
 #include "support/devices.h"
-#include "support/own_kernels.h"
 #include "support/prefix_trees.h"
 
 namespace catenary::model {
@@ -210,7 +209,7 @@ struct Family {
   const at::Tensor slopes_ =
       config_.position == weights::ModelConfig::Position::kAlibi ? alibi_slopes(config_.num_heads) : at::Tensor();
   const at::Tensor device_slopes_ = slopes_.defined() ? slopes_.to(device_) : slopes_;
-  const std::unique_ptr<Operations> operations_ = test::own_operations(device_);
+  const std::unique_ptr<Operations> operations_ = make_operations(device_, Kernels::kOwn);
 };
 
 class AttentionOfFamilies : public testing::TestWithParam<at::Device> {
@@ -228,8 +227,8 @@ class AttentionOfFamilies : public testing::TestWithParam<at::Device> {
   static void expect_right(const Family& family, const std::vector<std::int64_t>& prefix_lengths) {
     for (const auto& [dtype, bound] :
          std::vector<std::pair<at::ScalarType, double>>{{at::kFloat, 2e-5}, {at::kHalf, 8e-3}, {at::kBFloat16, 6e-2}}) {
-      const auto best = test::own_attention(family.config_, family.device_slopes_, family.options(dtype),
-                                            *family.operations_);
+      const auto best = make_attention(family.config_, family.device_slopes_, family.options(dtype),
+                                       *family.operations_, Kernels::kOwn);
       EXPECT_LT(family.largest_difference(*best, dtype, prefix_lengths), bound) << dtype;
     }
   }

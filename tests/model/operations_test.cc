@@ -10,7 +10,6 @@
 #include <numeric>
 
 #include "support/devices.h"
-#include "support/own_kernels.h"
 
 namespace catenary::model {
 namespace {
@@ -50,9 +49,7 @@ class OperationsOf : public testing::TestWithParam<Case> {
         << (wide(actual) - expected).abs().max().item<double>();
   }
 
-  const std::unique_ptr<Operations> operations_ = GetParam().kernels == Kernels::kOwn
-                                                      ? test::own_operations(GetParam().device)
-                                                      : make_operations(GetParam().device, Kernels::kAten);
+  const std::unique_ptr<Operations> operations_ = make_operations(GetParam().device, GetParam().kernels);
 };
 
 at::Tensor rms_normed(const at::Tensor& x, const at::Tensor& weight) {
