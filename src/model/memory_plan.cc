@@ -20,6 +20,7 @@
 #include <cuda_runtime_api.h>
 #endif
 
+#include "catenary/base/check.h"
 #include "catenary/base/error.h"
 #include "catenary/weights/cost.h"
 #include "model/attention.h"
@@ -75,6 +76,8 @@ Needs needs_of(const weights::ModelConfig& c, spec::DType dtype, at::Device devi
   }
   return needs;
 }
+
+int ranks_of_host = 1;
 
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
@@ -168,7 +171,12 @@ std::int64_t available_bytes([[maybe_unused]] at::Device device) {
 #endif
   constexpr std::int64_t kKilobyte = 1024;
   const std::int64_t kilobytes = read_number("/proc/meminfo", "MemAvailable:", kNoLimit / kKilobyte);
-  return std::min({kilobytes * kKilobyte, control_group_bytes(), address_space_bytes()});
+  return std::min(std::min(kilobytes * kKilobyte, control_group_bytes()) / ranks_of_host, address_space_bytes());
+}
+
+void share_host_memory(int num_ranks) {
+  check(num_ranks > 0, "this rank is one of them");
+  ranks_of_host = num_ranks;
 }
 
 bool is_out_of_memory(const std::exception& error) {

@@ -89,6 +89,14 @@ TEST(MemoryPlan, the_limit_of_the_address_space_is_heeded) {
   EXPECT_LT(available_bytes(at::Device(at::kCPU)), std::int64_t{1} << 40);
 }
 
+TEST(MemoryPlan, ranks_of_a_host_share_its_memory) {
+  const std::int64_t alone = available_bytes(at::Device(at::kCPU));
+  share_host_memory(4);
+  const std::int64_t shared = available_bytes(at::Device(at::kCPU));
+  share_host_memory(1);
+  EXPECT_NEAR(static_cast<double>(shared), static_cast<double>(alone) / 4, static_cast<double>(alone) / 20);
+}
+
 TEST(MemoryPlan, a_lack_of_memory_is_told_from_other_errors) {
   if (!test::kMemoryIsOurs) GTEST_SKIP() << "a sanitizer has the memory";
   const auto is_lack = [](const auto& f) {

@@ -25,9 +25,12 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at::Device device,
                        std::int64_t memory_bytes, std::int64_t max_tokens);
 
-/// Memory that is free now: the GPU's, or what the system could give without swapping, and the process's limit
-/// (ulimit -v) and control group (a container, a Slurm job) allow.
+/// Memory that is free now: the GPU's, or this rank's share of what the system could give without swapping and the
+/// control group (a container, a Slurm job) allows, within the process's limit (ulimit -v).
 std::int64_t available_bytes(at::Device device);
+
+/// So many ranks of this host share its memory from now on; for the whole process. One if it is not called.
+void share_host_memory(int num_ranks);
 
 /// Whether memory, the GPU's or the host's, was refused: each library has its own exception for it.
 bool is_out_of_memory(const std::exception& error);

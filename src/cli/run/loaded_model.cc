@@ -37,10 +37,9 @@ model::MemoryPlan plan(const weights::ModelConfig& config, spec::DType dtype, at
 
 std::int64_t memory_of_rank(std::optional<std::int64_t> budget_bytes, at::Device device,
                             const parallel::Communicator* communicator) {
-  // Ranks of a host have a GPU each, but share the host's memory.
-  const int num_sharing = device.is_cpu() ? num_ranks_at(host_name(), communicator) : 1;
+  model::share_host_memory(num_ranks_at(host_name(), communicator));
   // A tenth is left to others: a system that runs out of memory ends processes.
-  const std::int64_t own = budget_bytes.value_or(model::available_bytes(device) / num_sharing / 10 * 9);
+  const std::int64_t own = budget_bytes.value_or(model::available_bytes(device) / 10 * 9);
   if (communicator == nullptr) return own;
   std::int64_t least = own;
   for (const std::string& bytes : communicator->all_gather(std::to_string(own))) {

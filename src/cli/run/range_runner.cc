@@ -1,8 +1,6 @@
 #include "cli/run/range_runner.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -29,17 +27,11 @@ double flops_of(const weights::ModelConfig& config, const spec::RangeResult& res
          static_cast<double>(num_scored) * per_token.logits;
 }
 
-// Has the system read a model's files, where the memory that is free holds twice as much.
-void read_ahead(const weights::Checkpoint& checkpoint) {
+// Whether the memory that is free holds twice what the model's files have.
+bool fits_in_page_cache(const weights::Checkpoint& checkpoint) {
   std::int64_t bytes = 0;
   for (const auto& file : checkpoint.files()) bytes += static_cast<std::int64_t>(std::filesystem::file_size(file));
-  if (bytes > model::available_bytes(at::kCPU) / 2) return;
-  for (const auto& file : checkpoint.files()) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) continue;  // loading will say so
-    ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_WILLNEED);
-    ::close(descriptor);
-  }
+  return bytes <= model::available_bytes(at::kCPU) / 2;
 }
 
 }  // namespace
@@ -60,9 +52,9 @@ void RangeRunner::prepare(std::size_t range_index) noexcept try {
   if (model_index == ready_index_) {
     if (prepared_.contains(range_index)) return;
     prepared_.emplace(range_index, std::async(std::launch::async, [=, this] { return prepare_now(range_index); }));
-  } else if (model_index != read_ahead_index_ && !is_reading()) {
+  } else if (model_index != read_ahead_index_ && fits_in_page_cache(checkpoint_of(model_index))) {
     read_ahead_index_ = model_index;
-    reading_ = std::async(std::launch::async, [=, this] { read_ahead(checkpoint_of(model_index)); });
+    reading_ = checkpoint_of(model_index).read_ahead();
   }
 } catch (const std::exception& e) {
   log::warning(fmt::format("nothing is prepared ahead: {}", e.what()));
@@ -142,10 +134,6 @@ RangeRunner::Items RangeRunner::take_prepared(std::size_t range_index) {
   auto prepared = prepared_.extract(range_index);
   lock.unlock();
   return prepared ? prepared.mapped().get() : prepare_now(range_index);
-}
-
-bool RangeRunner::is_reading() const {
-  return reading_.valid() && reading_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout;
 }
 
 const spec::WorkUnit& RangeRunner::unit_of(std::size_t range_index) const {

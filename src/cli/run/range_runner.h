@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "catenary/parallel/communicator.h"
@@ -43,7 +44,6 @@ class RangeRunner {
   void unload();
   Items prepare_now(std::size_t range_index) const;
   Items take_prepared(std::size_t range_index);
-  bool is_reading() const;
 
   const spec::ItemRange& range_at(std::size_t range_index) const { return writer_.ranges()[range_index]; }
   const spec::WorkUnit& unit_of(std::size_t range_index) const;
@@ -67,7 +67,7 @@ class RangeRunner {
   std::int32_t ready_index_ = -1;                       // the model that is loaded
   std::map<std::size_t, std::future<Items>> prepared_;  // by range
   std::int32_t read_ahead_index_ = -1;
-  std::future<void> reading_;
+  std::jthread reading_;
 };
 
 }  // namespace catenary::cli
