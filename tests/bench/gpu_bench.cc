@@ -6,6 +6,7 @@
 // each round, items, tokens, the distinct ones that were fed, their FLOPs as weights/cost.h counts them, the device,
 // and the log-likelihoods of the first items. tests/bench/gpu_bench.py makes models and requests and runs it beside a
 // peer.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -46,18 +47,26 @@ std::vector<engine::Request> read_requests(const char* path) {
   return requests;
 }
 
-// Of all distinct tokens, and of the logits that are scored.
-double count_flops(const weights::ModelConfig& config, const std::vector<engine::Request>& requests) {
-  const engine::Batches all = engine::make_batches(requests, config, {});
-  const weights::ForwardFlops first = weights::forward_flops(config, 1);
+// Of all distinct tokens, and of the logits that are scored. What the last layer does after its keys and values is for
+// rows that are scored alone.
+double count_flops(const weights::ModelConfig& c, const std::vector<engine::Request>& requests) {
+  const engine::Batches all = engine::make_batches(requests, c, {});
+  const weights::ForwardFlops first = weights::forward_flops(c, 1);
+  const auto layers = static_cast<double>(c.num_layers);
+  const double after_keys =
+      2 * static_cast<double>(c.hidden_size) *
+      static_cast<double>(c.num_heads * c.head_dim + (c.gated_mlp ? 3 : 2) * c.intermediate_size);
   double flops = 0;
-  const auto add = [&](std::int64_t num_tokens_seen) {
-    flops += first.layers + weights::forward_flops(config, num_tokens_seen).attention;
+  const auto add = [&](std::int64_t num_tokens_seen, bool is_scored) {
+    const double attention = weights::forward_flops(c, num_tokens_seen).attention;
+    flops += first.layers + attention - (is_scored ? 0 : after_keys + attention / layers);
   };
-  for (std::int64_t i = 0; i < std::ssize(all.prefix); ++i) add(i + 1);
+  for (std::int64_t i = 0; i < std::ssize(all.prefix); ++i) add(i + 1, false);
   for (const engine::Batch& batch : all.batches) {
     for (const model::PrefixTree::Branch& branch : batch.tree.branches()) {
-      for (std::int64_t i = 0; i < branch.end - branch.begin; ++i) add(branch.position + i + 1);
+      for (std::int64_t token = branch.begin; token < branch.end; ++token) {
+        add(branch.position + token - branch.begin + 1, std::ranges::binary_search(batch.rows, token));
+      }
     }
     flops += first.logits * static_cast<double>(batch.rows.size());
   }

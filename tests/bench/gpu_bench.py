@@ -97,7 +97,7 @@ def make_requests(kind, items, vocabulary):
 
 def run_ours(args, model, requests, placement):
     command = [args.program, model, requests, args.dtype, args.device, placement, str(args.rounds)]
-    run = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    run = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     run["best"] = min(run["seconds"][1:] or run["seconds"])
     return run
 
@@ -126,7 +126,7 @@ class Peer:
                 ids = torch.zeros((len(batch), longest), dtype=torch.long)
                 for row, request in enumerate(batch):
                     ids[row, : len(request["context"])] = torch.tensor(request["context"])
-                logits = torch.log_softmax(self.model(ids.to(self.device)).logits, dim=-1)
+                logits = torch.log_softmax(self.model(ids.to(self.device)).logits.float(), dim=-1)
                 for row, request in enumerate(batch):
                     last = logits[row, len(request["context"]) - 1]
                     scores.append([last[c[0]].item() for c in request["continuations"]])

@@ -42,7 +42,8 @@ class PlainSegments : public SegmentAttention {
                                      by_head(key_values.keys).transpose(1, 2)) *
                           scale;
       if (is_causal) {
-        const at::Tensor ahead = at::ones({end - begin, num_keys}, at::kBool).triu(num_keys - (end - begin) + 1);
+        const at::Tensor ahead =
+            at::ones({end - begin, num_keys}, scores.options().dtype(at::kBool)).triu(num_keys - (end - begin) + 1);
         scores.masked_fill_(ahead, -std::numeric_limits<double>::infinity());
       }
       outs.push_back(at::matmul(scores.softmax(-1), by_head(key_values.values)).transpose(0, 1));
