@@ -191,7 +191,7 @@ class CudaOperations : public Operations {
 // sees all.
 class FlashAttention : public SegmentAttention {
  public:
-  std::int64_t max_queries() const override { return std::numeric_limits<std::int32_t>::max(); }
+  std::int64_t max_queries() const override { return 128; }  // a tile; a grid has the longest segment's tiles for each
 
   Attended attend(const at::Tensor& queries, const KeyValues& key_values, const DeviceSegments& s, bool is_causal,
                   double scale) const override {
@@ -208,7 +208,7 @@ class FlashAttention : public SegmentAttention {
 // As above, but each head wants keys of its own, and sums are padded to the longest segment.
 class EfficientAttention : public SegmentAttention {
  public:
-  std::int64_t max_queries() const override { return 512; }
+  std::int64_t max_queries() const override { return 64; }
 
   Attended attend(const at::Tensor& queries, const KeyValues& key_values, const DeviceSegments& s, bool is_causal,
                   double scale) const override {
