@@ -16,6 +16,7 @@
 
 #include "catenary/base/check.h"
 #include "catenary/base/error.h"
+#include "catenary/model/device.h"
 #include "catenary/model/memory_plan.h"
 #include "catenary/weights/cost.h"
 #include "model/attention.h"
@@ -82,7 +83,8 @@ Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::D
     prefetcher_ = std::make_unique<Prefetcher>(device);
     const std::int64_t bytes =
         weights::count_parameters(own_).total * static_cast<std::int64_t>(options_.dtype().itemsize());
-    keeps_on_host_ = !device.is_cpu() && bytes <= available_bytes(at::Device(at::kCPU)) / 2;
+    // libtorch rounds each page-locked tensor up to a power of two.
+    keeps_on_host_ = !device.is_cpu() && 2 * bytes <= available_bytes(at::Device(at::kCPU)) / 2;
     return;
   }
   std::jthread ahead;
@@ -93,6 +95,7 @@ Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::D
     lm_head_.push_back(load_vocabulary(*loader, first));
   }
   for (std::int64_t i = 0; i < c.num_layers; ++i) layers_.push_back(load_layer(*loader, i));
+  give_back_memory(device);  // where weights waited for their way to it
 }
 
 Decoder::~Decoder() = default;
@@ -417,7 +420,7 @@ at::Tensor Decoder::index_tensor(std::span<const std::int64_t> indices) const {
 }
 
 at::Tensor Decoder::embedding_rows(std::span<const std::int32_t> tokens) const {
-  if (loader_) return loader_->load_rows_of("model.embed_tokens.weight", tokens).to(device());
+  if (loader_) return loader_->load_rows_of("model.embed_tokens.weight", tokens).to(device(), /*non_blocking=*/true);
   if (!embedding_.defined()) {
     at::Tensor rows = rows_of_lm_head(tokens);
     if (share_.size > 1) sum_(group_, rows);  // of zeros and one row
@@ -503,14 +506,21 @@ at::Tensor Decoder::mixture_of_experts(const Layer& layer, const at::Tensor& x) 
   const at::Tensor probabilities = at::linear(x.to(at::kFloat), layer.router).softmax(-1);
   auto [weights, chosen] = probabilities.topk(config_.num_experts_per_token, -1);  // [tokens, num_experts_per_token]
   if (config_.normalize_expert_weights) weights = weights / weights.sum(-1, /*keepdim=*/true);
+  // Choices in the order of their experts, and of tokens for each. A GPU is waited for once.
+  const auto [experts, choices] = chosen.flatten().sort(/*stable=*/true, /*dim=*/0, /*descending=*/false);
+  const at::Tensor ends =
+      at::searchsorted(experts, at::arange(std::ssize(layer.experts), experts.options()), false, /*right=*/true).cpu();
   at::Tensor out = at::zeros_like(x);
+  std::int64_t begin = 0;
   for (std::size_t expert = 0; expert < layer.experts.size(); ++expert) {
-    const auto where =
-        chosen.eq(static_cast<std::int64_t>(expert)).nonzero().unbind(1);  // tokens, places among the chosen
-    if (where[0].numel() == 0) continue;
-    const at::Tensor share = weights.index({where[0], where[1]}).unsqueeze(1);
-    const at::Tensor made = dense_mlp(layer.experts[expert], x.index_select(0, where[0])) * share;
-    out.index_add_(0, where[0], made.to(x.scalar_type()));
+    const std::int64_t end = ends.const_data_ptr<std::int64_t>()[expert];
+    if (begin == end) continue;
+    const at::Tensor of_expert = choices.slice(0, begin, end);
+    const at::Tensor tokens = at::floor_divide(of_expert, config_.num_experts_per_token);
+    const at::Tensor share = weights.flatten().index_select(0, of_expert).unsqueeze(1);
+    const at::Tensor made = dense_mlp(layer.experts[expert], x.index_select(0, tokens)) * share;
+    out.index_add_(0, tokens, made.to(x.scalar_type()));
+    begin = end;
   }
   if (!layer.shared_expert_gate.defined()) return out;
   return out + at::linear(x, layer.shared_expert_gate).sigmoid() * dense_mlp(layer.mlp, x);

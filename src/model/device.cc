@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 #ifdef CATENARY_WITH_CUDA
+#include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAContextLight.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 #endif
@@ -70,7 +72,16 @@ at::Device choose_device(std::string_view word, int gpu_index) {
   }
   const auto index = static_cast<c10::DeviceIndex>(gpu_index);
   use_gpu(index);
+  at::globalContext().setAllowTF32CuBLAS(false);  // whatever TORCH_ALLOW_TF32_CUBLAS_OVERRIDE says
   return at::Device(at::kCUDA, index);
+}
+
+void give_back_memory([[maybe_unused]] at::Device device) {
+#ifdef CATENARY_WITH_CUDA
+  if (!device.is_cuda()) return;
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  at::getHostAllocator(at::kCUDA)->empty_cache();
+#endif
 }
 
 CudaVersions cuda_versions() {

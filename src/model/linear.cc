@@ -244,11 +244,11 @@ Linear make_linear(std::int64_t rows, std::int64_t columns, at::TensorOptions op
     const WeightShape shape{rows, columns, size};
     return make_panelled(shape, dtype, translate(panelling(dtype)->description, panelling(dtype)->shape, shape), read);
   }
-  const at::Tensor weight = at::empty({rows, columns}, options.device(at::kCPU));
+  const at::Tensor weight = at::empty({rows, columns}, staging(options));
   auto* out = static_cast<std::byte*>(weight.mutable_data_ptr());
   at::parallel_for(0, rows, rows_at_a_time(columns * size),
                    [&](auto first, auto end) { read(first, end, out + first * columns * size); });
-  return {.weight = packs ? pack(weight) : weight.to(options.device())};
+  return {.weight = packs ? pack(weight) : weight.to(options.device(), /*non_blocking=*/true)};
 }
 
 Linear make_linear(const at::Tensor& weight) {

@@ -26,6 +26,12 @@ bool keeps_rows(at::TensorOptions options, std::int64_t columns);
 /// A row of a weight as it was before make_linear laid it out: slower than from a tensor, and exact.
 void copy_row(const Linear& linear, std::int64_t row, std::byte* out);
 
+/// Where what is read waits for its way to the device: on the CPU the tensor itself, for a GPU page-locked memory, from
+/// which a tensor is sent while the next one is read.
+inline at::TensorOptions staging(at::TensorOptions options) {
+  return options.pinned_memory(options.pinned_memory() || options.device().is_cuda()).device(at::kCPU);
+}
+
 /// How many rows of a weight a thread should read at least.
 inline std::int64_t rows_at_a_time(std::int64_t row_bytes) {
   return std::max<std::int64_t>(1, (1 << 20) / row_bytes);

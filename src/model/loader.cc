@@ -75,7 +75,7 @@ Linear Decoder::Loader::load_parts(const Parts& parts) const {
 
 at::Tensor Decoder::Loader::load_rows_of(const std::string& name, std::span<const std::int32_t> rows) const {
   const weights::TensorInfo& info = checkpoint_.get_tensor(name);
-  const at::Tensor loaded = at::empty({std::ssize(rows), info.num_columns()}, dtype_);
+  const at::Tensor loaded = at::empty({std::ssize(rows), info.num_columns()}, staging(options()));
   auto* out = static_cast<std::byte*>(loaded.mutable_data_ptr());
   const std::size_t row_bytes = info.num_columns() * loaded.element_size();
   at::parallel_for(0, std::ssize(rows), 64, [&](std::int64_t begin, std::int64_t end) {
@@ -85,7 +85,7 @@ at::Tensor Decoder::Loader::load_rows_of(const std::string& name, std::span<cons
                        {out + i * row_bytes, row_bytes});
     }
   });
-  return loaded.to(device_);
+  return loaded.to(device_, /*non_blocking=*/true);
 }
 
 Linear Decoder::Loader::load_linear(const std::string& name, bool has_bias) const {
@@ -159,13 +159,13 @@ at::Tensor Decoder::Loader::load_parts(const Parts& parts, at::ScalarType dtype)
   std::vector<std::int64_t> shape = parts.front().tensor->shape;
   shape[0] = num_rows(parts);
   check(shape.size() == 1 || shape[1] == parts.front().columns.size(), "only linears are split by columns");
-  const at::Tensor loaded = at::empty(shape, options().dtype(dtype).device(at::kCPU));
+  const at::Tensor loaded = at::empty(shape, staging(options().dtype(dtype)));
   auto* out = static_cast<std::byte*>(loaded.mutable_data_ptr());
   const std::int64_t row_bytes = parts.front().columns.size() * loaded.element_size();
   at::parallel_for(0, shape[0], rows_at_a_time(row_bytes), [&](std::int64_t begin, std::int64_t end) {
     read(parts, begin, end, dtype, out + begin * row_bytes);
   });
-  return loaded.to(device_);
+  return loaded.to(device_, /*non_blocking=*/true);
 }
 
 }  // namespace catenary::model

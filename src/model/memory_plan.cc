@@ -181,6 +181,9 @@ void share_host_memory(int num_ranks) {
 
 bool is_out_of_memory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
+  if (const auto* of_gpu = dynamic_cast<const c10::AcceleratorError*>(&error)) {
+    return of_gpu->get_error_code() == 2;  // cudaErrorMemoryAllocation: page-locked memory, say
+  }
   if (const auto* of_onednn = dynamic_cast<const dnnl::error*>(&error)) return of_onednn->status == dnnl_out_of_memory;
   if (const auto* of_thread = dynamic_cast<const std::system_error*>(&error)) {
     return of_thread->code() == std::errc::resource_unavailable_try_again;

@@ -59,9 +59,9 @@ class Prefetcher {
         omp_set_num_threads(1);
         return std::pair(load(i), Moment());
       }
+      const c10::StreamGuard guard(*copies_);  // first: a new thread is on GPU 0 and would make a context there
       // What was computed with is gone: its memory, which the copies' stream gives out, may be written to again.
       if (computed) computed->synchronize();
-      const c10::StreamGuard guard(*copies_);
       auto loaded = load(i);
       return std::pair(std::move(loaded), record(*copies_));
     });

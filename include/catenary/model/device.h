@@ -19,6 +19,9 @@ std::vector<std::string> visible_gpus();
 /// Throws SpecError if there is no such device.
 at::Device choose_device(std::string_view word, int gpu_index);
 
+/// Gives back what libtorch keeps of a GPU's memory, and of page-locked memory, for tensors to come.
+void give_back_memory(at::Device device);
+
 /// Versions as NVIDIA counts them: 13000 is 13.0. A driver runs programs built for its own major version and below.
 struct CudaVersions {
   int build = 0;   // 0: without CUDA

@@ -9,6 +9,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/model/device.h"
 #include "catenary/model/memory_plan.h"
 #include "catenary/weights/cost.h"
 
@@ -119,7 +120,10 @@ void RangeRunner::unload() {
     unused = std::exchange(prepared_, {});
   }
   unused.clear();  // waits for them: they use the model
-  model_.reset();
+  if (model_) {
+    model_.reset();
+    model::give_back_memory(device_);
+  }
   model_index_ = -1;
 }
 
