@@ -81,8 +81,8 @@ void MappedFile::read(std::span<const std::byte> part, std::span<std::byte> out)
   }
 }
 
-// Plain reads: posix_fadvise and readahead take several times the processor's time for the same bytes, and leave them in
-// smaller pages, which are slower to read from later.
+// Plain reads: posix_fadvise and readahead take several times the processor's time for the same bytes, and leave them
+// in smaller pages, which are slower to read from later.
 void MappedFile::warm(const std::stop_token& stop) const noexcept {
   // More than the kernel reads ahead of those who read here, so that a stretch's end tells whether it was in memory.
   constexpr std::size_t kStretch = 64 << 20;

@@ -120,9 +120,9 @@ H5File H5File::open(const std::filesystem::path& path) {
   file.name_ = path.string();
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  if (error) throw StoreError(fmt::format("{}: {}", file.name_, error.message()));
+  if (error) throw DataError(fmt::format("{}: {}", file.name_, error.message()));
   if (!std::filesystem::is_regular_file(status)) {
-    throw StoreError(
+    throw DataError(
         fmt::format("{}: {}", file.name_, std::filesystem::exists(status) ? "not a regular file" : "no such file"));
   }
   file.num_bytes_ = std::filesystem::file_size(path);

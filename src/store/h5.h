@@ -58,7 +58,8 @@ class H5File {
   /// Truncates what is there; messages call it `name`. Every piece of metadata carries a checksum (format of HDF5 1.8
   /// and later).
   static H5File create(const std::filesystem::path& path, std::string name);
-  /// For reading; takes no lock. Throws StoreError if the path is not an HDF5 file.
+  /// For reading; takes no lock. Throws DataError if there is no such file, StoreError if it is not an HDF5 file: what
+  /// is left of a store, perhaps.
   static H5File open(const std::filesystem::path& path);
 
   hid_t id() const { return handle_.get(); }

@@ -53,9 +53,8 @@ double count_flops(const weights::ModelConfig& c, const std::vector<engine::Requ
   const engine::Batches all = engine::make_batches(requests, c, {});
   const weights::ForwardFlops first = weights::forward_flops(c, 1);
   const auto layers = static_cast<double>(c.num_layers);
-  const double after_keys =
-      2 * static_cast<double>(c.hidden_size) *
-      static_cast<double>(c.num_heads * c.head_dim + (c.gated_mlp ? 3 : 2) * c.intermediate_size);
+  const double after_keys = 2 * static_cast<double>(c.hidden_size) *
+                            static_cast<double>(c.num_heads * c.head_dim + (c.gated_mlp ? 3 : 2) * c.intermediate_size);
   double flops = 0;
   const auto add = [&](std::int64_t num_tokens_seen, bool is_scored) {
     const double attention = weights::forward_flops(c, num_tokens_seen).attention;

@@ -1,6 +1,6 @@
 // How long it takes to open and load a checkpoint, beside `cat` of the same files to /dev/null, and beside reading them
-// into fresh memory with as many threads; all from the page cache (warm) and from the disk (cold: the pages of the files
-// are dropped before each run).
+// into fresh memory with as many threads; all from the page cache (warm) and from the disk (cold: the pages of the
+// files are dropped before each run).
 //
 //   load_bench CHECKPOINT float32|float16|bfloat16 [RUNS]
 //   load_bench make FOLDER F32|F16|BF16|Q4_0|Q8_0 MEBIBYTES [HIDDEN_SIZE]    a Llama of random weights, GGUF for the

@@ -277,6 +277,7 @@ class CommandsTest(SweepTestCase):
             self.check(result, 1, "notes.h5: not an HDF5 file")
             self.assertEqual(result.err.count("catenary: error"), 1, result.err)
         self.check(run("status", other), 1, "notes.h5")
+        self.check(run("status", self.folder / "gone.h5"), 2, "gone.h5: No such file")
         self.check(run("fit", other), 2, "expected a store (.h5), a table (.csv) or a folder")
         self.assertEqual(other.read_text(), "not a store")
         self.check(run("run", self.spec(), "-o", self.folder / "no" / "folder.h5"), 1, "folder.h5")

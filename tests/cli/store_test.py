@@ -70,7 +70,7 @@ class StoreTest(SweepTestCase):
         tuesday = self.sweep("tuesday", "--reuse", monday, **both, texts=["20 item ranges taken over", "20 of 40 item ranges to do"])
         self.assert_same_scores(self.sweep("whole", **both), tuesday)
         self.sweep("wednesday", "--reuse", monday, "--reuse", tuesday, **both, texts=["0 of 40 item ranges to do"])
-        self.sweep("thursday", "--reuse", self.folder / "gone.h5", **both, code=1, texts=["gone.h5: ", "No such file"])
+        self.sweep("thursday", "--reuse", self.folder / "gone.h5", **both, code=2, texts=["gone.h5: ", "No such file"])
 
     def test_the_stores_of_a_split_study_are_merged(self):
         a, b = smallest_models(2)

@@ -26,7 +26,7 @@ class StoreReader : public testing::Test {
   StoreReader() { write_example_store(path_, layout_); }
 
   std::string error_of_open() {
-    return test::message_of<StoreError>([&] { Reader reader(path_); });
+    return test::message_of<Error>([&] { Reader reader(path_); });
   }
 
   const test::TemporaryFolder folder_;

@@ -16,8 +16,8 @@ inline constexpr bool kMemoryIsOurs = false;
 inline constexpr bool kMemoryIsOurs = true;
 #endif
 
-/// A thread's own heap reserves 64 MB of address space, which no limit takes away from who comes later. So programs that
-/// limit memory have one heap, from the start.
+/// A thread's own heap reserves 64 MB of address space, which no limit takes away from who comes later. So programs
+/// that limit memory have one heap, from the start.
 inline const bool kHasOneHeap = ::mallopt(M_ARENA_MAX, 1) == 1;
 
 /// For as long as it lives this process's address space ends `more_bytes` beyond what it takes now.

@@ -32,9 +32,9 @@ struct StoredRange {
 std::map<std::string, std::int32_t> read_tensor_parallel_sizes(const std::filesystem::path& path);
 
 /// A store, read-only, without MPI. Move-only. Reading while a sweep writes is allowed: what was done when the Reader
-/// was made is seen, the rest is pending. Throws StoreError naming file and dataset for anything that is missing, of
-/// the wrong type or size, damaged, or of another schema version. One thread at a time may use the store, whatever the
-/// object: HDF5 is not thread-safe.
+/// was made is seen, the rest is pending. Throws DataError if there is no such file, StoreError naming file and dataset
+/// for anything that is missing, of the wrong type or size, damaged, or of another schema version. One thread at a time
+/// may use the store, whatever the object: HDF5 is not thread-safe.
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& path);

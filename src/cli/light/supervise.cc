@@ -116,7 +116,7 @@ Progress look_at(const std::filesystem::path& path) {
                       layout.tasks[static_cast<std::size_t>(unit.task_index)].name,
                       layout.conditions[static_cast<std::size_t>(unit.condition_index)].name);
     }
-  } catch (const StoreError& e) {  // the sweep itself will say so, or it is just being made
+  } catch (const Error& e) {  // the sweep itself will say so, or it is just being made
     say(e.what());
   }
   return progress;

@@ -1,5 +1,5 @@
-// What src/model/cuda asks of ATen's attention on a GPU, by the formula on a CPU: the arguments mean, and the results are
-// laid out, as in PyTorch's aten/src/ATen/native/transformers/cuda/attention.cu.
+// What src/model/cuda asks of ATen's attention on a GPU, by the formula on a CPU: the arguments mean, and the results
+// are laid out, as in PyTorch's aten/src/ATen/native/transformers/cuda/attention.cu.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -38,7 +38,10 @@ std::vector<Segment> attend(const at::Tensor& queries, const at::Tensor& keys, c
     const std::int64_t first = at_index(key_begins, i), count = at_index(num_keys, i);
     TORCH_CHECK(end - begin <= most_queries && count <= most_keys, "no segment is longer than was said");
     const auto by_head = [&](const at::Tensor& x) {
-      return x.narrow(0, first, count).repeat_interleave(queries.size(1) / x.size(1), 1).transpose(0, 1).to(at::kDouble);
+      return x.narrow(0, first, count)
+          .repeat_interleave(queries.size(1) / x.size(1), 1)
+          .transpose(0, 1)
+          .to(at::kDouble);
     };
     at::Tensor scores =
         at::matmul(queries.slice(0, begin, end).transpose(0, 1).to(at::kDouble), by_head(keys).transpose(1, 2)) * scale;
@@ -68,9 +71,8 @@ Five flash_attention(const at::Tensor& queries, const at::Tensor& keys, const at
   TORCH_CHECK(queries.stride(2) == 1 && keys.stride(2) == 1 && values.stride(2) == 1, "heads lie in one piece");
   TORCH_CHECK(most_queries > 1, "one query: heads would become queries");
   TORCH_CHECK(dropout == 0 && !left && !right && !alibi_slopes && num_keys, "what Catenary asks for");
-  const auto segments =
-      attend(queries, keys, values, *query_begins, *key_begins, *num_keys, most_queries.expect_int(),
-             most_keys.expect_int(), is_causal, scale.value());
+  const auto segments = attend(queries, keys, values, *query_begins, *key_begins, *num_keys, most_queries.expect_int(),
+                               most_keys.expect_int(), is_causal, scale.value());
   std::vector<at::Tensor> sums;
   for (const Segment& segment : segments) sums.push_back(segment.log_sum_exp);
   return {joined(segments), at::cat(sums, 1), {}, {}, {}};  // [heads, queries]
@@ -87,9 +89,8 @@ Six efficient_attention(const at::Tensor& queries, const at::Tensor& keys, const
   TORCH_CHECK(queries.size(3) % 4 == 0, "rows of 16 bytes");
   TORCH_CHECK(!bias && dropout == 0 && !window && num_keys && computes_log_sum_exp, "what Catenary asks for");
   TORCH_CHECK(mask == 0 || mask == 2, "no mask, or a causal one from the bottom right");
-  const auto segments =
-      attend(queries[0], keys[0], values[0], *query_begins, *key_begins, *num_keys, most_queries->expect_int(),
-             most_keys->expect_int(), mask == 2, scale.value());
+  const auto segments = attend(queries[0], keys[0], values[0], *query_begins, *key_begins, *num_keys,
+                               most_queries->expect_int(), most_keys->expect_int(), mask == 2, scale.value());
   const std::int64_t padded = (most_queries->expect_int() + 31) / 32 * 32;
   const at::Tensor sums =  // [segments, heads, padded queries]
       at::full({static_cast<std::int64_t>(segments.size()), queries.size(2), padded},

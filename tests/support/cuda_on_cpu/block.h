@@ -15,8 +15,8 @@ inline Index thread_index, block_index, block_size, grid_size;  // of the thread
 inline constexpr unsigned kWarp = 32, kMostThreads = 1024;
 inline std::array<float, kMostThreads> exchanged;  // what a thread shows the others of its warp
 
-/// Calls body in each thread of each block. Throws std::logic_error where the configuration is none that a GPU takes, or
-/// threads wait for others that never come: a GPU would hang, or compute with anything.
+/// Calls body in each thread of each block. Throws std::logic_error where the configuration is none that a GPU takes,
+/// or threads wait for others that never come: a GPU would hang, or compute with anything.
 void launch(unsigned num_blocks, unsigned num_threads, const std::function<void()>& body);
 
 /// Within a thread: goes on when all of the block, or of the warp, are there.
