@@ -88,7 +88,8 @@ Decoder::Decoder(const weights::Checkpoint& checkpoint, spec::DType dtype, at::D
     return;
   }
   std::jthread ahead;
-  if (share_.size == 1) ahead = checkpoint.read_ahead();  // else ranks read different parts
+  // Ranks that share a model read different parts.
+  if (share_.size == 1 && has_room_to_read_ahead(checkpoint)) ahead = checkpoint.read_ahead();
   const bool lm_head_is_all = c.tie_word_embeddings && keeps_rows(options_, c.embedding_size);
   if (!lm_head_is_all) embedding_ = loader->load("model.embed_tokens.weight");
   for (std::int64_t first = vocabulary_.begin; first < vocabulary_.end; first += kVocabularyPart) {

@@ -174,6 +174,12 @@ std::int64_t available_bytes([[maybe_unused]] at::Device device) {
   return std::min(std::min(kilobytes * kKilobyte, control_group_bytes()) / ranks_of_host, address_space_bytes());
 }
 
+bool has_room_to_read_ahead(const weights::Checkpoint& checkpoint) {
+  std::int64_t bytes = 0;
+  for (const auto& file : checkpoint.files()) bytes += static_cast<std::int64_t>(std::filesystem::file_size(file));
+  return bytes <= available_bytes(at::Device(at::kCPU)) / 2;
+}
+
 void share_host_memory(int num_ranks) {
   check(num_ranks > 0, "this rank is one of them");
   ranks_of_host = num_ranks;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <filesystem>
 #include <numeric>
 #include <utility>
 
@@ -28,13 +27,6 @@ double flops_of(const weights::ModelConfig& config, const spec::RangeResult& res
          static_cast<double>(num_scored) * per_token.logits;
 }
 
-// Whether the memory that is free holds twice what the model's files have.
-bool fits_in_page_cache(const weights::Checkpoint& checkpoint) {
-  std::int64_t bytes = 0;
-  for (const auto& file : checkpoint.files()) bytes += static_cast<std::int64_t>(std::filesystem::file_size(file));
-  return bytes <= model::available_bytes(at::kCPU) / 2;
-}
-
 }  // namespace
 
 RangeRunner::RangeRunner(const Study& study, const store::Writer& writer, const store::Layout& layout,
@@ -53,7 +45,7 @@ void RangeRunner::prepare(std::size_t range_index) noexcept try {
   if (model_index == ready_index_) {
     if (prepared_.contains(range_index)) return;
     prepared_.emplace(range_index, std::async(std::launch::async, [=, this] { return prepare_now(range_index); }));
-  } else if (model_index != read_ahead_index_ && fits_in_page_cache(checkpoint_of(model_index))) {
+  } else if (model_index != read_ahead_index_ && model::has_room_to_read_ahead(checkpoint_of(model_index))) {
     read_ahead_index_ = model_index;
     reading_ = checkpoint_of(model_index).read_ahead();
   }
