@@ -52,5 +52,6 @@ coverage: setup $(tools)
 	@cmake --build build/coverage --parallel $(JOBS)
 	@find build/coverage -name '*.gcda' -delete  # of what was built before
 	-ctest --test-dir build/coverage --output-on-failure --parallel 2
-	PYTHONPATH=$(tools) python3 -m gcovr --root . --filter 'src/|analysis/|include/' --txt build/coverage.txt --txt-summary build/coverage
+	PYTHONPATH=$(tools) python3 -m gcovr --root . --filter 'src/|analysis/|include/' --gcov-suspicious-hits-threshold 0 \
+	  --txt build/coverage.txt --txt-summary build/coverage  # the kernels' lines run billions of times
 	@echo 'build/coverage.txt lists the lines that no test ran.'
