@@ -422,15 +422,15 @@ at::Tensor Decoder::index_tensor(std::span<const std::int64_t> indices) const {
 
 at::Tensor Decoder::embedding_rows(std::span<const std::int32_t> tokens) const {
   if (loader_) return loader_->load_rows_of("model.embed_tokens.weight", tokens).to(device(), /*non_blocking=*/true);
-  if (!embedding_.defined()) {
-    at::Tensor rows = rows_of_lm_head(tokens);
-    if (share_.size > 1) sum_(group_, rows);  // of zeros and one row
-    return rows;
+  at::Tensor rows;
+  if (embedding_.defined()) {
+    const at::Tensor ids = at::tensor(at::ArrayRef<std::int32_t>(tokens.data(), tokens.size()), at::kInt).to(device());
+    if (share_.size == 1) return at::embedding(embedding_, ids);
+    const at::Tensor is_own = ids.ge(vocabulary_.begin).logical_and_(ids.lt(vocabulary_.end));
+    rows = at::embedding(embedding_, (ids - vocabulary_.begin).mul_(is_own)) * is_own.unsqueeze(1);
+  } else {
+    rows = rows_of_lm_head(tokens);
   }
-  const at::Tensor ids = at::tensor(at::ArrayRef<std::int32_t>(tokens.data(), tokens.size()), at::kInt).to(device());
-  if (share_.size == 1) return at::embedding(embedding_, ids);
-  const at::Tensor is_own = ids.ge(vocabulary_.begin).logical_and_(ids.lt(vocabulary_.end));
-  at::Tensor rows = at::embedding(embedding_, (ids - vocabulary_.begin).mul_(is_own)) * is_own.unsqueeze(1);
   sum_(group_, rows);  // of zeros and one row
   return rows;
 }

@@ -141,21 +141,6 @@ at::Tensor panelled(const at::Tensor& memory, const WeightShape& shape, const De
   return weight;
 }
 
-/// Calls f(begin, end) for parts of [0, rows), a multiple of `step` each, in parallel. Threads take turns, so together
-/// they read the file from front to back, as the kernel's read-ahead expects. Where there is enough for all, a turn
-/// fills a huge page or more: of threads that begin one together each has the kernel clear a page, and all but one are
-/// thrown away.
-template <typename Function>
-void for_each_turn(std::int64_t rows, std::int64_t row_bytes, std::int64_t step, const Function& f) {
-  constexpr std::int64_t kTurnBytes = 2 << 20;
-  const std::int64_t turn_rows = std::min(kTurnBytes / row_bytes, rows / at::get_num_threads());
-  const std::int64_t turn = std::max(turn_rows / step, std::int64_t{1}) * step;
-  std::atomic<std::int64_t> next = 0;
-  at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
-    for (std::int64_t begin; (begin = next.fetch_add(turn)) < rows;) f(begin, std::min(begin + turn, rows));
-  });
-}
-
 Linear make_panelled(const WeightShape& shape, at::ScalarType dtype, const Description& description,
                      const ReadRows& read) {
   const std::int64_t row_bytes = shape.padded_row_bytes(), row_words = row_bytes / 4;
@@ -166,22 +151,34 @@ Linear make_panelled(const WeightShape& shape, at::ScalarType dtype, const Descr
   const std::int64_t buffer_rows = std::clamp(kBufferBytes / row_bytes / kTile * kTile, kTile, kPanelRows);
   // Padding is in the way of reading rows together.
   const std::int64_t rows_together = shape.columns == shape.padded_columns() ? buffer_rows : 1;
-  for_each_turn(padded_rows, row_bytes, kPanelRows, [&](std::int64_t turn_begin, std::int64_t turn_end) {
+  const auto write_panels = [&](std::int64_t first, std::int64_t end, std::byte* buffer) {
+    const std::int64_t last = std::min(end, shape.rows);
+    for (std::int64_t row = first; row < last; row += rows_together) {
+      read(row, std::min(row + rows_together, last), buffer + (row - first) * row_bytes);
+    }
+    if (last < end) {
+      const std::int64_t filled = std::max<std::int64_t>(0, last - first);
+      std::memset(buffer + filled * row_bytes, 0, (end - first - filled) * row_bytes);
+    }
+    for (std::int64_t row = first; row < end; row += kTile) {
+      std::uint32_t* panel = out + row / kPanelRows * kPanelRows * row_words;
+      cpu::kernels().transpose(reinterpret_cast<const std::uint32_t*>(buffer + (row - first) * row_bytes), row_words,
+                               panel + row % kPanelRows, kPanelRows);
+    }
+  };
+  // Threads take turns, so together they read the file from front to back, as the kernel's read-ahead expects. Where
+  // there is enough for all, a turn fills a huge page or more: of threads that begin one together each has the kernel
+  // clear a page, and all but one are thrown away.
+  constexpr std::int64_t kTurnBytes = 2 << 20;
+  const std::int64_t turn_rows = std::min(kTurnBytes / row_bytes, padded_rows / at::get_num_threads());
+  const std::int64_t turn = std::max(turn_rows / kPanelRows, std::int64_t{1}) * kPanelRows;
+  std::atomic<std::int64_t> next = 0;
+  at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
     std::vector<std::byte> buffer(static_cast<std::size_t>(buffer_rows * row_bytes));
-    for (std::int64_t first = turn_begin; first < turn_end; first += buffer_rows) {
-      const std::int64_t end = std::min(first + buffer_rows, turn_end);
-      const std::int64_t last = std::min(end, shape.rows);
-      for (std::int64_t row = first; row < last; row += rows_together) {
-        read(row, std::min(row + rows_together, last), buffer.data() + (row - first) * row_bytes);
-      }
-      if (last < end) {
-        const std::int64_t filled = std::max<std::int64_t>(0, last - first);
-        std::memset(buffer.data() + filled * row_bytes, 0, (end - first - filled) * row_bytes);
-      }
-      for (std::int64_t row = first; row < end; row += kTile) {
-        std::uint32_t* panel = out + row / kPanelRows * kPanelRows * row_words;
-        cpu::kernels().transpose(reinterpret_cast<const std::uint32_t*>(buffer.data() + (row - first) * row_bytes),
-                                 row_words, panel + row % kPanelRows, kPanelRows);
+    for (std::int64_t begin; (begin = next.fetch_add(turn)) < padded_rows;) {
+      const std::int64_t end = std::min(begin + turn, padded_rows);
+      for (std::int64_t row = begin; row < end; row += buffer_rows) {
+        write_panels(row, std::min(row + buffer_rows, end), buffer.data());
       }
     }
   });

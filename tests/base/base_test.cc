@@ -1,7 +1,5 @@
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -14,6 +12,7 @@
 #include "catenary/base/mapped_file.h"
 #include "catenary/base/printable.h"
 #include "catenary/base/unique_handle.h"
+#include "support/drop_pages.h"
 #include "support/temporary_folder.h"
 
 namespace catenary {
@@ -128,10 +127,7 @@ TEST(MappedFile, is_brought_into_memory_until_told_to_stop) {
     return std::ranges::count_if(pages, [](unsigned char page) { return page & 1; });
   };
   for (const bool is_stopped : {false, true}) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY);
-    EXPECT_EQ(::fsync(descriptor), 0);
-    EXPECT_EQ(::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
-    ::close(descriptor);
+    EXPECT_TRUE(test::drop_pages(path));
     if (pages_in_memory() > 0) GTEST_SKIP() << "this file system keeps its files in memory";
     std::stop_source source;
     if (is_stopped) source.request_stop();

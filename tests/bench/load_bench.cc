@@ -9,10 +9,8 @@
 // The best of RUNS (5) counts, in turn. OMP_NUM_THREADS says how many threads load.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -33,6 +31,7 @@
 #include "catenary/base/mapped_file.h"
 #include "catenary/model/decoder.h"
 #include "catenary/model/huge_pages.h"
+#include "support/drop_pages.h"
 #include "weights/family.h"
 #include "weights/fixtures.h"
 #include "weights/needed_tensors.h"
@@ -160,11 +159,7 @@ std::vector<fs::path> files_of(const fs::path& checkpoint) {
 
 void drop_pages(const std::vector<fs::path>& files) {
   for (const fs::path& file : files) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY);
-    if (descriptor < 0 || ::fsync(descriptor) != 0 || ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) != 0) {
-      throw DataError(fmt::format("{}: its pages could not be dropped", file.string()));
-    }
-    ::close(descriptor);
+    if (!test::drop_pages(file)) throw DataError(fmt::format("{}: its pages could not be dropped", file.string()));
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "model/position.h"
 #include "support/devices.h"
+#include "support/plain_attention.h"
 #include "support/prefix_trees.h"
 
 namespace catenary::model {
@@ -34,20 +35,11 @@ class PlainSegments : public SegmentAttention {
       EXPECT_LE(end - begin, std::min<std::int64_t>(max_queries_, segments.most_queries));
       const auto first = segments.key_begins[i].item<int>(), num_keys = segments.num_keys[i].item<int>();
       EXPECT_LE(num_keys, segments.most_keys);
-      const std::int64_t group = queries.size(1) / key_values.keys.size(1);
-      const auto by_head = [&](const at::Tensor& x) {
-        return x.narrow(0, first, num_keys).repeat_interleave(group, 1).transpose(0, 1).to(at::kDouble);
-      };
-      at::Tensor scores = at::matmul(queries.slice(0, begin, end).transpose(0, 1).to(at::kDouble),
-                                     by_head(key_values.keys).transpose(1, 2)) *
-                          scale;
-      if (is_causal) {
-        const at::Tensor ahead =
-            at::ones({end - begin, num_keys}, scores.options().dtype(at::kBool)).triu(num_keys - (end - begin) + 1);
-        scores.masked_fill_(ahead, -std::numeric_limits<double>::infinity());
-      }
-      outs.push_back(at::matmul(scores.softmax(-1), by_head(key_values.values)).transpose(0, 1));
-      sums.push_back(scores.logsumexp(-1).transpose(0, 1));
+      const Attended part =
+          test::attend_plainly(queries.slice(0, begin, end), key_values.keys.narrow(0, first, num_keys),
+                               key_values.values.narrow(0, first, num_keys), is_causal, scale);
+      outs.push_back(part.out);
+      sums.push_back(part.log_sum_exp);
     }
     return {at::cat(outs).to(queries.scalar_type()), at::cat(sums).to(at::kFloat)};
   }

@@ -29,8 +29,8 @@ MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at
 /// control group (a container, a Slurm job) allows, within the process's limit (ulimit -v).
 std::int64_t available_bytes(at::Device device);
 
-/// Whether reading the model's files ahead pays: this rank's share of the host's free memory holds twice as much, so that
-/// what was read is still there when it is needed.
+/// Whether reading the model's files ahead pays: this rank's share of the host's free memory holds twice as much, so
+/// that what was read is still there when it is needed.
 bool has_room_to_read_ahead(const weights::Checkpoint& checkpoint);
 
 /// So many ranks of this host share its memory from now on; for the whole process. One if it is not called.

@@ -127,11 +127,7 @@ class Notes {
   void print(std::size_t num_rows) const {
     for (const auto& [text, rows] : notes_) {
       const std::string whom = rows.size() == num_rows ? "all" : fmt::format("{}", fmt::join(rows, ", "));
-      std::string lines = wrapped(fmt::format("{}: {}", printable(whom), printable(text)), 76);
-      for (auto end = lines.find('\n'); end != std::string::npos; end = lines.find('\n', end + 1)) {
-        lines.insert(end + 1, "    ");
-      }
-      fmt::print("  {}\n", lines);
+      fmt::print("  {}\n", wrapped(fmt::format("{}: {}", printable(whom), printable(text)), 76, "    "));
     }
   }
 

@@ -45,9 +45,10 @@ void RangeRunner::prepare(std::size_t range_index) noexcept try {
   if (model_index == ready_index_) {
     if (prepared_.contains(range_index)) return;
     prepared_.emplace(range_index, std::async(std::launch::async, [=, this] { return prepare_now(range_index); }));
-  } else if (model_index != read_ahead_index_ && model::has_room_to_read_ahead(checkpoint_of(model_index))) {
+  } else if (model_index != read_ahead_index_) {
     read_ahead_index_ = model_index;
-    reading_ = checkpoint_of(model_index).read_ahead();
+    const weights::Checkpoint& next = checkpoint_of(model_index);
+    if (model::has_room_to_read_ahead(next)) reading_ = next.read_ahead();
   }
 } catch (const std::exception& e) {
   log::warning(fmt::format("nothing is prepared ahead: {}", e.what()));
@@ -112,10 +113,8 @@ void RangeRunner::unload() {
     unused = std::exchange(prepared_, {});
   }
   unused.clear();  // waits for them: they use the model
-  if (model_) {
-    model_.reset();
-    model::give_back_memory(device_);
-  }
+  model_.reset();
+  model::give_back_memory(device_);
   model_index_ = -1;
 }
 

@@ -8,57 +8,42 @@
 #include <tuple>
 #include <vector>
 
+#include "support/plain_attention.h"
+
 namespace {
 
+using catenary::model::Attended;
 using OptionalTensor = std::optional<at::Tensor>;
 using Six = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, c10::SymInt, c10::SymInt>;
 using Five = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
-
-struct Segment {
-  at::Tensor out;          // [queries, heads, dim]
-  at::Tensor log_sum_exp;  // [heads, queries]
-};
 
 std::int64_t at_index(const at::Tensor& x, std::int64_t i) {
   TORCH_CHECK(x.scalar_type() == at::kInt && x.is_contiguous() && i < x.numel(), "int32, one behind the other");
   return x[i].item<std::int32_t>();
 }
 
-// queries [queries, heads, dim], keys and values [slots, heads or a divisor, dim]. A causal mask ends at the last query
-// and the last key.
-std::vector<Segment> attend(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
-                            const at::Tensor& query_begins, const at::Tensor& key_begins, const at::Tensor& num_keys,
-                            std::int64_t most_queries, std::int64_t most_keys, bool is_causal, double scale) {
+// By segment. queries [queries, heads, dim], keys and values [slots, heads or a divisor, dim].
+std::vector<Attended> attend(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
+                             const at::Tensor& query_begins, const at::Tensor& key_begins, const at::Tensor& num_keys,
+                             std::int64_t most_queries, std::int64_t most_keys, bool is_causal, double scale) {
   const std::int64_t num_segments = query_begins.numel() - 1;
   TORCH_CHECK(key_begins.numel() == num_segments + 1 && num_keys.numel() == num_segments, "a number for each segment");
   TORCH_CHECK(at_index(query_begins, num_segments) == queries.size(0), "all queries are in segments");
-  std::vector<Segment> segments;
+  std::vector<Attended> segments;
   for (std::int64_t i = 0; i < num_segments; ++i) {
     const std::int64_t begin = at_index(query_begins, i), end = at_index(query_begins, i + 1);
     const std::int64_t first = at_index(key_begins, i), count = at_index(num_keys, i);
     TORCH_CHECK(end - begin <= most_queries && count <= most_keys, "no segment is longer than was said");
-    const auto by_head = [&](const at::Tensor& x) {
-      return x.narrow(0, first, count)
-          .repeat_interleave(queries.size(1) / x.size(1), 1)
-          .transpose(0, 1)
-          .to(at::kDouble);
-    };
-    at::Tensor scores =
-        at::matmul(queries.slice(0, begin, end).transpose(0, 1).to(at::kDouble), by_head(keys).transpose(1, 2)) * scale;
-    if (is_causal) {
-      const at::Tensor ahead = at::ones({end - begin, count}, at::kBool).triu(count - (end - begin) + 1);
-      scores.masked_fill_(ahead, -std::numeric_limits<double>::infinity());
-    }
-    segments.push_back({at::matmul(scores.softmax(-1), by_head(values)).transpose(0, 1).to(queries.scalar_type()),
-                        scores.logsumexp(-1).to(at::kFloat)});
+    segments.push_back(catenary::test::attend_plainly(queries.slice(0, begin, end), keys.narrow(0, first, count),
+                                                      values.narrow(0, first, count), is_causal, scale));
   }
   return segments;
 }
 
-at::Tensor joined(const std::vector<Segment>& segments) {
-  std::vector<at::Tensor> outs;
-  for (const Segment& segment : segments) outs.push_back(segment.out);
-  return at::cat(outs);
+at::Tensor joined(const std::vector<Attended>& segments, at::Tensor Attended::*part, at::ScalarType dtype) {
+  std::vector<at::Tensor> parts;
+  for (const Attended& segment : segments) parts.push_back(segment.*part);
+  return at::cat(parts).to(dtype);
 }
 
 Five flash_attention(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
@@ -73,9 +58,11 @@ Five flash_attention(const at::Tensor& queries, const at::Tensor& keys, const at
   TORCH_CHECK(dropout == 0 && !left && !right && !alibi_slopes && num_keys, "what Catenary asks for");
   const auto segments = attend(queries, keys, values, *query_begins, *key_begins, *num_keys, most_queries.expect_int(),
                                most_keys.expect_int(), is_causal, scale.value());
-  std::vector<at::Tensor> sums;
-  for (const Segment& segment : segments) sums.push_back(segment.log_sum_exp);
-  return {joined(segments), at::cat(sums, 1), {}, {}, {}};  // [heads, queries]
+  return {joined(segments, &Attended::out, queries.scalar_type()),
+          joined(segments, &Attended::log_sum_exp, at::kFloat).t(),
+          {},
+          {},
+          {}};  // sums [heads, queries]
 }
 
 Six efficient_attention(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
@@ -96,10 +83,11 @@ Six efficient_attention(const at::Tensor& queries, const at::Tensor& keys, const
       at::full({static_cast<std::int64_t>(segments.size()), queries.size(2), padded},
                std::numeric_limits<float>::infinity(), queries.options().dtype(at::kFloat));
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    const at::Tensor& own = segments[i].log_sum_exp;
+    const at::Tensor own = segments[i].log_sum_exp.t();
     sums[static_cast<std::int64_t>(i)].narrow(1, 0, own.size(1)).copy_(own);
   }
-  return {joined(segments).unsqueeze(0), sums, {}, {}, *most_queries, *most_keys};
+  return {
+      joined(segments, &Attended::out, queries.scalar_type()).unsqueeze(0), sums, {}, {}, *most_queries, *most_keys};
 }
 
 }  // namespace
