@@ -1,5 +1,7 @@
 #include "tokenizer/added_tokens.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tokenizer/regex.h"
@@ -8,9 +10,8 @@
 namespace catenary::tokenizer {
 namespace {
 
-// What Rust's regex crate, which Hugging Face uses here, calls \w and \s.
 const Regex& word_char() {
-  static const Regex regex(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}])", PatternSyntax::kPcre2);
+  static const Regex regex(fmt::format("[{}]", kWordCharacters), PatternSyntax::kPcre2);
   return regex;
 }
 

@@ -2,7 +2,9 @@
 
 // Made by tests/reference/tokenizer/make_character_sets.py.
 
+#include <array>
 #include <string_view>
+#include <utility>
 
 namespace catenary::tokenizer {
 
@@ -121,6 +123,148 @@ inline constexpr std::string_view kCombiningMark =
     R"(\x{1D242}-\x{1D244}\x{1DA00}-\x{1DA36}\x{1DA3B}-\x{1DA6C}\x{1DA75}\x{1DA84}\x{1DA9B}-\x{1DA9F})"
     R"(\x{1DAA1}-\x{1DAAF}\x{1E000}-\x{1E006}\x{1E008}-\x{1E018}\x{1E01B}-\x{1E021}\x{1E023}-\x{1E024})"
     R"(\x{1E026}-\x{1E02A}\x{1E8D0}-\x{1E8D6}\x{1E944}-\x{1E94A}\x{E0100}-\x{E01EF}])";
+
+/// What Digits takes for a digit.
+inline constexpr std::string_view kNumeric =
+    R"([\x{30}-\x{39}\x{B2}-\x{B3}\x{B9}\x{BC}-\x{BE}\x{660}-\x{669}\x{6F0}-\x{6F9}\x{7C0}-\x{7C9})"
+    R"(\x{966}-\x{96F}\x{9E6}-\x{9EF}\x{9F4}-\x{9F9}\x{A66}-\x{A6F}\x{AE6}-\x{AEF}\x{B66}-\x{B6F})"
+    R"(\x{B72}-\x{B77}\x{BE6}-\x{BF2}\x{C66}-\x{C6F}\x{C78}-\x{C7E}\x{CE6}-\x{CEF}\x{D58}-\x{D5E})"
+    R"(\x{D66}-\x{D78}\x{DE6}-\x{DEF}\x{E50}-\x{E59}\x{ED0}-\x{ED9}\x{F20}-\x{F33}\x{1040}-\x{1049})"
+    R"(\x{1090}-\x{1099}\x{1369}-\x{137C}\x{16EE}-\x{16F0}\x{17E0}-\x{17E9}\x{17F0}-\x{17F9}\x{1810}-\x{1819})"
+    R"(\x{1946}-\x{194F}\x{19D0}-\x{19DA}\x{1A80}-\x{1A89}\x{1A90}-\x{1A99}\x{1B50}-\x{1B59}\x{1BB0}-\x{1BB9})"
+    R"(\x{1C40}-\x{1C49}\x{1C50}-\x{1C59}\x{2070}\x{2074}-\x{2079}\x{2080}-\x{2089}\x{2150}-\x{2182})"
+    R"(\x{2185}-\x{2189}\x{2460}-\x{249B}\x{24EA}-\x{24FF}\x{2776}-\x{2793}\x{2CFD}\x{3007}\x{3021}-\x{3029})"
+    R"(\x{3038}-\x{303A}\x{3192}-\x{3195}\x{3220}-\x{3229}\x{3248}-\x{324F}\x{3251}-\x{325F}\x{3280}-\x{3289})"
+    R"(\x{32B1}-\x{32BF}\x{A620}-\x{A629}\x{A6E6}-\x{A6EF}\x{A830}-\x{A835}\x{A8D0}-\x{A8D9}\x{A900}-\x{A909})"
+    R"(\x{A9D0}-\x{A9D9}\x{A9F0}-\x{A9F9}\x{AA50}-\x{AA59}\x{ABF0}-\x{ABF9}\x{FF10}-\x{FF19}\x{10107}-\x{10133})"
+    R"(\x{10140}-\x{10178}\x{1018A}-\x{1018B}\x{102E1}-\x{102FB}\x{10320}-\x{10323}\x{10341}\x{1034A})"
+    R"(\x{103D1}-\x{103D5}\x{104A0}-\x{104A9}\x{10858}-\x{1085F}\x{10879}-\x{1087F}\x{108A7}-\x{108AF})"
+    R"(\x{108FB}-\x{108FF}\x{10916}-\x{1091B}\x{109BC}-\x{109BD}\x{109C0}-\x{109CF}\x{109D2}-\x{109FF})"
+    R"(\x{10A40}-\x{10A48}\x{10A7D}-\x{10A7E}\x{10A9D}-\x{10A9F}\x{10AEB}-\x{10AEF}\x{10B58}-\x{10B5F})"
+    R"(\x{10B78}-\x{10B7F}\x{10BA9}-\x{10BAF}\x{10CFA}-\x{10CFF}\x{10D30}-\x{10D39}\x{10D40}-\x{10D49})"
+    R"(\x{10E60}-\x{10E7E}\x{10F1D}-\x{10F26}\x{10F51}-\x{10F54}\x{10FC5}-\x{10FCB}\x{11052}-\x{1106F})"
+    R"(\x{110F0}-\x{110F9}\x{11136}-\x{1113F}\x{111D0}-\x{111D9}\x{111E1}-\x{111F4}\x{112F0}-\x{112F9})"
+    R"(\x{11450}-\x{11459}\x{114D0}-\x{114D9}\x{11650}-\x{11659}\x{116C0}-\x{116C9}\x{116D0}-\x{116E3})"
+    R"(\x{11730}-\x{1173B}\x{118E0}-\x{118F2}\x{11950}-\x{11959}\x{11BF0}-\x{11BF9}\x{11C50}-\x{11C6C})"
+    R"(\x{11D50}-\x{11D59}\x{11DA0}-\x{11DA9}\x{11DE0}-\x{11DE9}\x{11F50}-\x{11F59}\x{11FC0}-\x{11FD4})"
+    R"(\x{12400}-\x{1246E}\x{16130}-\x{16139}\x{16A60}-\x{16A69}\x{16AC0}-\x{16AC9}\x{16B50}-\x{16B59})"
+    R"(\x{16B5B}-\x{16B61}\x{16D70}-\x{16D79}\x{16E80}-\x{16E96}\x{16FF4}-\x{16FF6}\x{1CCF0}-\x{1CCF9})"
+    R"(\x{1D2C0}-\x{1D2D3}\x{1D2E0}-\x{1D2F3}\x{1D360}-\x{1D378}\x{1D7CE}-\x{1D7FF}\x{1E140}-\x{1E149})"
+    R"(\x{1E2F0}-\x{1E2F9}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA}\x{1E8C7}-\x{1E8CF}\x{1E950}-\x{1E959})"
+    R"(\x{1EC71}-\x{1ECAB}\x{1ECAD}-\x{1ECAF}\x{1ECB1}-\x{1ECB4}\x{1ED01}-\x{1ED2D}\x{1ED2F}-\x{1ED3D})"
+    R"(\x{1F100}-\x{1F10C}\x{1FBF0}-\x{1FBF9}])";
+
+/// Characters that were assigned after Unicode 14, by general category and by script, as parts of a class.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 24> kNewerProperties{{
+    {"Lu",
+     R"(\x{1C89}\x{A7CB}-\x{A7CC}\x{A7DA}\x{A7DC}\x{10D50}-\x{10D65})"},
+    {"Ll",
+     R"(\x{1C8A}\x{A7CD}\x{A7DB}\x{10D70}-\x{10D85}\x{1DF25}-\x{1DF2A})"},
+    {"Lm",
+     R"(\x{10D4E}\x{10D6F}\x{16D40}-\x{16D42}\x{16D6B}-\x{16D6C}\x{1E030}-\x{1E06D}\x{1E4EB})"},
+    {"Lo",
+     R"(\x{105C0}-\x{105F3}\x{10D4A}-\x{10D4D}\x{10D4F}\x{10EC2}-\x{10EC4}\x{1123F}-\x{11240})"
+     R"(\x{11380}-\x{11389}\x{1138B}\x{1138E}\x{11390}-\x{113B5}\x{113B7}\x{113D1}\x{113D3})"
+     R"(\x{11BC0}-\x{11BE0}\x{11F02}\x{11F04}-\x{11F10}\x{11F12}-\x{11F33}\x{1342F}\x{13441}-\x{13446})"
+     R"(\x{13460}-\x{143FA}\x{16100}-\x{1611D}\x{16D43}-\x{16D6A}\x{18CFF}\x{1B132}\x{1B155})"
+     R"(\x{1E4D0}-\x{1E4EA}\x{1E5D0}-\x{1E5ED}\x{1E5F0}\x{2B739}\x{2EBF0}-\x{2EE5D}\x{31350}-\x{323AF})"},
+    {"Mn",
+     R"(\x{897}\x{ECE}\x{10D69}-\x{10D6D}\x{10EFC}-\x{10EFF}\x{11241}\x{113BB}-\x{113C0}\x{113CE}\x{113D0})"
+     R"(\x{113D2}\x{113E1}-\x{113E2}\x{11F00}-\x{11F01}\x{11F36}-\x{11F3A}\x{11F40}\x{11F42}\x{11F5A})"
+     R"(\x{13440}\x{13447}-\x{13455}\x{1611E}-\x{16129}\x{1612D}-\x{1612F}\x{1E08F}\x{1E4EC}-\x{1E4EF})"
+     R"(\x{1E5EE}-\x{1E5EF})"},
+    {"Mc",
+     R"(\x{CF3}\x{113B8}-\x{113BA}\x{113C2}\x{113C5}\x{113C7}-\x{113CA}\x{113CC}-\x{113CD}\x{113CF}\x{11F03})"
+     R"(\x{11F34}-\x{11F35}\x{11F3E}-\x{11F3F}\x{11F41}\x{1612A}-\x{1612C})"},
+    {"Nd",
+     R"(\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}\x{11F50}-\x{11F59}\x{16130}-\x{16139})"
+     R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})"},
+    {"No",
+     R"(\x{1D2C0}-\x{1D2D3})"},
+    {"Pd",
+     R"(\x{10D6E})"},
+    {"Po",
+     R"(\x{1B4E}-\x{1B4F}\x{1B7F}\x{113D4}-\x{113D5}\x{113D7}-\x{113D8}\x{11B00}-\x{11B09}\x{11BE1})"
+     R"(\x{11F43}-\x{11F4F}\x{16D6D}-\x{16D6F}\x{1E5FF})"},
+    {"Sm",
+     R"(\x{10D8E}-\x{10D8F})"},
+    {"So",
+     R"(\x{2427}-\x{2429}\x{2FFC}-\x{2FFF}\x{31E4}-\x{31E5}\x{31EF}\x{1CC00}-\x{1CCEF}\x{1CD00}-\x{1CEB3})"
+     R"(\x{1F6DC}\x{1F774}-\x{1F776}\x{1F77B}-\x{1F77F}\x{1F7D9}\x{1F8B2}-\x{1F8BB}\x{1F8C0}-\x{1F8C1})"
+     R"(\x{1FA75}-\x{1FA77}\x{1FA87}-\x{1FA89}\x{1FA8F}\x{1FAAD}-\x{1FAAF}\x{1FABB}-\x{1FABF}\x{1FAC6})"
+     R"(\x{1FACE}-\x{1FACF}\x{1FADA}-\x{1FADC}\x{1FADF}\x{1FAE8}-\x{1FAE9}\x{1FAF7}-\x{1FAF8})"
+     R"(\x{1FBCB}-\x{1FBEF})"},
+    {"Cf",
+     R"(\x{13439}-\x{1343F})"},
+    {"Arabic",
+     R"(\x{897}\x{10EC2}-\x{10EC4}\x{10EFC}-\x{10EFF})"},
+    {"Cyrillic",
+     R"(\x{1C89}-\x{1C8A}\x{1E030}-\x{1E06D}\x{1E08F})"},
+    {"Devanagari",
+     R"(\x{11B00}-\x{11B09})"},
+    {"Han",
+     R"(\x{2B739}\x{2EBF0}-\x{2EE5D}\x{31350}-\x{323AF})"},
+    {"Hiragana",
+     R"(\x{1B132})"},
+    {"Kannada",
+     R"(\x{CF3})"},
+    {"Katakana",
+     R"(\x{1B155})"},
+    {"Lao",
+     R"(\x{ECE})"},
+    {"Latin",
+     R"(\x{A7CB}-\x{A7CD}\x{A7DA}-\x{A7DC}\x{1DF25}-\x{1DF2A})"},
+    {"Myanmar",
+     R"(\x{116D0}-\x{116E3})"},
+    {"Common",
+     R"(\x{2427}-\x{2429}\x{2FFC}-\x{2FFF}\x{31E4}-\x{31E5}\x{31EF}\x{1CC00}-\x{1CCF9}\x{1CD00}-\x{1CEB3})"
+     R"(\x{1D2C0}-\x{1D2D3}\x{1F6DC}\x{1F774}-\x{1F776}\x{1F77B}-\x{1F77F}\x{1F7D9}\x{1F8B2}-\x{1F8BB})"
+     R"(\x{1F8C0}-\x{1F8C1}\x{1FA75}-\x{1FA77}\x{1FA87}-\x{1FA89}\x{1FA8F}\x{1FAAD}-\x{1FAAF})"
+     R"(\x{1FABB}-\x{1FABF}\x{1FAC6}\x{1FACE}-\x{1FACF}\x{1FADA}-\x{1FADC}\x{1FADF}\x{1FAE8}-\x{1FAE9})"
+     R"(\x{1FAF7}-\x{1FAF8}\x{1FBCB}-\x{1FBEF})"},
+}};
+
+/// Characters that were assigned after Unicode 14, or that no normal form of tokenizers changes: first and last of a range.
+inline constexpr std::array<std::pair<char32_t, char32_t>, 115> kNewerCharacters{{
+    {0x7FD, 0x7FD}, {0x897, 0x89F}, {0x8CA, 0x8D3}, {0x9FE, 0x9FE}, {0xC3C, 0xC3C}, {0xCF3, 0xCF3},
+    {0xD3B, 0xD3C}, {0xEBA, 0xEBA}, {0xECE, 0xECE}, {0x1715, 0x1715}, {0x1ABF, 0x1ACE}, {0x1B4E, 0x1B4F},
+    {0x1B7F, 0x1B7F}, {0x1C89, 0x1C8A}, {0x1DF6, 0x1DFA}, {0x2427, 0x2429}, {0x2FFC, 0x2FFF}, {0x31E4, 0x31E5},
+    {0x31EF, 0x31EF}, {0x32FF, 0x32FF}, {0xA7CB, 0xA7CD}, {0xA7DA, 0xA7DC}, {0xA7F2, 0xA7F4}, {0xA82C, 0xA82C},
+    {0xAB69, 0xAB69}, {0x105C0, 0x105F3}, {0x10781, 0x10785}, {0x10787, 0x107B0}, {0x107B2, 0x107BA},
+    {0x10D24, 0x10D27}, {0x10D40, 0x10D65}, {0x10D69, 0x10D85}, {0x10D8E, 0x10D8F}, {0x10EAB, 0x10EAC},
+    {0x10EC2, 0x10EC4}, {0x10EFC, 0x10EFF}, {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070},
+    {0x1123F, 0x11241}, {0x1133B, 0x1133B}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E},
+    {0x11390, 0x113B5}, {0x113B7, 0x113C0}, {0x113C2, 0x113C2}, {0x113C5, 0x113C5}, {0x113C7, 0x113CA},
+    {0x113CC, 0x113D5}, {0x113D7, 0x113D8}, {0x113E1, 0x113E2}, {0x1145E, 0x1145E}, {0x116D0, 0x116E3},
+    {0x11839, 0x1183A}, {0x11930, 0x11930}, {0x11938, 0x11938}, {0x1193D, 0x1193E}, {0x11943, 0x11943},
+    {0x119E0, 0x119E0}, {0x11A34, 0x11A34}, {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11B00, 0x11B09},
+    {0x11BC0, 0x11BE1}, {0x11BF0, 0x11BF9}, {0x11D42, 0x11D42}, {0x11D44, 0x11D45}, {0x11D97, 0x11D97},
+    {0x11F00, 0x11F10}, {0x11F12, 0x11F3A}, {0x11F3E, 0x11F5A}, {0x1342F, 0x1342F}, {0x13439, 0x13455},
+    {0x13460, 0x143FA}, {0x16100, 0x16139}, {0x16D40, 0x16D79}, {0x16FF0, 0x16FF1}, {0x18CFF, 0x18CFF},
+    {0x1B132, 0x1B132}, {0x1B155, 0x1B155}, {0x1CC00, 0x1CCF9}, {0x1CD00, 0x1CEB3}, {0x1D2C0, 0x1D2D3},
+    {0x1DF25, 0x1DF2A}, {0x1E030, 0x1E06D}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE},
+    {0x1E2EC, 0x1E2EF}, {0x1E4D0, 0x1E4F9}, {0x1E5D0, 0x1E5FA}, {0x1E5FF, 0x1E5FF}, {0x1F16C, 0x1F16C},
+    {0x1F6DC, 0x1F6DC}, {0x1F774, 0x1F776}, {0x1F77B, 0x1F77F}, {0x1F7D9, 0x1F7D9}, {0x1F8B2, 0x1F8BB},
+    {0x1F8C0, 0x1F8C1}, {0x1FA75, 0x1FA77}, {0x1FA87, 0x1FA89}, {0x1FA8F, 0x1FA8F}, {0x1FAAD, 0x1FAAF},
+    {0x1FABB, 0x1FABF}, {0x1FAC6, 0x1FAC6}, {0x1FACE, 0x1FACF}, {0x1FADA, 0x1FADC}, {0x1FADF, 0x1FADF},
+    {0x1FAE8, 0x1FAE9}, {0x1FAF7, 0x1FAF8}, {0x1FBCB, 0x1FBF9}, {0x2B739, 0x2B739}, {0x2EBF0, 0x2EE5D},
+    {0x31350, 0x323AF},
+}};
+
+/// Characters newer than Unicode 14, and their lower case.
+inline constexpr std::array<std::pair<char32_t, char32_t>, 55> kNewerLowercase{{
+    {0x1C89, 0x1C8A}, {0xA7CB, 0x264}, {0xA7CC, 0xA7CD}, {0xA7CE, 0xA7CF}, {0xA7D2, 0xA7D3}, {0xA7D4, 0xA7D5},
+    {0xA7DA, 0xA7DB}, {0xA7DC, 0x19B}, {0x10D50, 0x10D70}, {0x10D51, 0x10D71}, {0x10D52, 0x10D72},
+    {0x10D53, 0x10D73}, {0x10D54, 0x10D74}, {0x10D55, 0x10D75}, {0x10D56, 0x10D76}, {0x10D57, 0x10D77},
+    {0x10D58, 0x10D78}, {0x10D59, 0x10D79}, {0x10D5A, 0x10D7A}, {0x10D5B, 0x10D7B}, {0x10D5C, 0x10D7C},
+    {0x10D5D, 0x10D7D}, {0x10D5E, 0x10D7E}, {0x10D5F, 0x10D7F}, {0x10D60, 0x10D80}, {0x10D61, 0x10D81},
+    {0x10D62, 0x10D82}, {0x10D63, 0x10D83}, {0x10D64, 0x10D84}, {0x10D65, 0x10D85}, {0x16EA0, 0x16EBB},
+    {0x16EA1, 0x16EBC}, {0x16EA2, 0x16EBD}, {0x16EA3, 0x16EBE}, {0x16EA4, 0x16EBF}, {0x16EA5, 0x16EC0},
+    {0x16EA6, 0x16EC1}, {0x16EA7, 0x16EC2}, {0x16EA8, 0x16EC3}, {0x16EA9, 0x16EC4}, {0x16EAA, 0x16EC5},
+    {0x16EAB, 0x16EC6}, {0x16EAC, 0x16EC7}, {0x16EAD, 0x16EC8}, {0x16EAE, 0x16EC9}, {0x16EAF, 0x16ECA},
+    {0x16EB0, 0x16ECB}, {0x16EB1, 0x16ECC}, {0x16EB2, 0x16ECD}, {0x16EB3, 0x16ECE}, {0x16EB4, 0x16ECF},
+    {0x16EB5, 0x16ED0}, {0x16EB6, 0x16ED1}, {0x16EB7, 0x16ED2}, {0x16EB8, 0x16ED3},
+}};
 
 // clang-format on
 

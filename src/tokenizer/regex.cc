@@ -8,6 +8,7 @@
 #include <new>
 
 #include "catenary/base/error.h"
+#include "tokenizer/character_sets.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -18,15 +19,17 @@
 //   ^ $       Oniguruma: at every line. PCRE2: only with PCRE2_MULTILINE.
 //   {1,3}+    Oniguruma: a repeated repetition. PCRE2: a possessive one. Refused, as {1,3}? and {,3} are.
 //   [a[b]]    Oniguruma: the union. PCRE2: literal characters. Written [ab]; [a[^b]] and [a&&b] are refused.
+//   \p{L}     PCRE2 10.42 knows Unicode 14; what was assigned later is written beside it.
 // \w, \b and \h differ as well and are refused with everything else that is not in the lists below.
-// Checked for every code point that PCRE2 10.42 knows (Unicode 14), against tokenizers 0.23.3: \s \d \p{L} \p{N} \p{M}
-// \p{P} \p{S} are the same sets.
+// Checked for every code point, against tokenizers 0.23.3: \s \d \p{Han} \p{L} \p{N} \p{M} \p{P} \p{S} are the same
+// sets.
 
 namespace catenary::tokenizer {
 namespace {
 
 constexpr std::array<std::string_view, 8> kGroups{"(?:", "(?i:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "("};
-constexpr std::string_view kEscapes = "dDnrt";
+constexpr std::string_view kEscapes = "nrt";
+constexpr std::size_t kMaxPattern = 1 << 16;  // bytes; published ones have some hundred
 
 [[noreturn]] void refuse(std::string_view pattern, std::string_view what) {
   throw DataError(fmt::format("pattern \"{}\": {}", pattern, what));
@@ -58,6 +61,8 @@ std::string to_pcre2(std::string_view pattern) {
       const char escaped = rest[1];
       if (escaped == 's' || escaped == 'S') {
         out += escaped == 's' ? "\\p{White_Space}" : "\\P{White_Space}";
+      } else if (escaped == 'd' || escaped == 'D') {
+        out += escaped == 'd' ? "\\p{Nd}" : "\\P{Nd}";
       } else if (escaped == 'p' || escaped == 'P') {
         length = translate_property(pattern, rest, out);
       } else if (kEscapes.find(escaped) != std::string_view::npos ||
@@ -99,6 +104,45 @@ std::string to_pcre2(std::string_view pattern) {
   return out;
 }
 
+// As a part of a class; empty if there are none.
+std::string newer_characters(std::string_view property) {
+  std::string found;
+  for (const auto& [name, characters] : kNewerProperties) {
+    const bool is_part = property.size() == 1 && name.size() == 2 && name.starts_with(property);  // L: Lu, Ll, …
+    if (name == property || is_part) found += characters;
+  }
+  return found;
+}
+
+// The PCRE2 pattern `translated`, its properties with the characters that PCRE2 does not know yet.
+std::string with_newer_characters(std::string_view pattern, std::string_view translated) {
+  std::string out;
+  bool in_class = false;
+  for (std::size_t i = 0; i < translated.size();) {
+    if (out.size() > kMaxPattern) refuse(pattern.substr(0, 100), "too long, or too many properties");
+    const std::string_view rest = translated.substr(i);
+    const bool is_property = rest.starts_with("\\p{") || rest.starts_with("\\P{");
+    const std::string_view part = rest.substr(0, is_property ? rest.find('}') + 1 : rest[0] == '\\' ? 2 : 1);
+    i += part.size();
+    if (part == "[") in_class = true;
+    if (part == "]") in_class = false;
+    std::string_view name = is_property ? part.substr(3, part.size() - 4) : "";
+    const bool is_negated = is_property && (part[1] == 'P') != name.starts_with('^');
+    if (name.starts_with('^')) name.remove_prefix(1);
+    const std::string newer = newer_characters(name.starts_with("sc:") ? name.substr(3) : name);
+    if (newer.empty()) {
+      out += part;
+    } else if (!in_class) {
+      out += fmt::format("[{}\\p{{{}}}{}]", is_negated ? "^" : "", name, newer);
+    } else if (is_negated) {
+      refuse(pattern, fmt::format("{} inside […] is not supported", part));
+    } else {
+      out.append(part).append(newer);
+    }
+  }
+  return out;
+}
+
 std::string error_text(int code) {
   std::array<PCRE2_UCHAR, 256> buffer{};
   pcre2_get_error_message(code, buffer.data(), buffer.size());
@@ -127,6 +171,14 @@ struct Workspace {
 
 Regex::Regex(std::string_view pattern, PatternSyntax syntax) : pattern_(pattern) {
   const std::string translated = syntax == PatternSyntax::kOniguruma ? to_pcre2(pattern) : pattern_;
+  newer_code_ = code_ = compile(translated, syntax);
+  if (syntax == PatternSyntax::kLiteral) return;
+  if (const std::string newer = with_newer_characters(pattern, translated); newer != translated) {
+    newer_code_ = compile(newer, syntax);
+  }
+}
+
+Regex::Code Regex::compile(std::string_view translated, PatternSyntax syntax) const {
   const std::uint32_t options =
       PCRE2_UTF | (syntax == PatternSyntax::kLiteral ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_MULTILINE);
   const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
@@ -137,22 +189,28 @@ Regex::Regex(std::string_view pattern, PatternSyntax syntax) : pattern_(pattern)
   PCRE2_SIZE error_offset = 0;
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options, &error,
                                    &error_offset, context.get());
-  if (code == nullptr) refuse(pattern, error_text(error));
+  if (code == nullptr) refuse(pattern_, error_text(error));
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where there is no JIT the interpreter does the same, slower
-  code_ = std::shared_ptr<const pcre2_code>(code, [code](const pcre2_code*) { pcre2_code_free(code); });
+  return {code, [code](const pcre2_code*) { pcre2_code_free(code); }};
 }
 
-std::optional<Regex::Match> Regex::find(std::string_view text, std::size_t from) const {
-  return search(text, from, 0);
+Regex::Search Regex::in(std::string_view text) const {
+  const bool has_newer = code_ != newer_code_ && has_newer_characters(text);
+  return {*this, text, has_newer ? newer_code_.get() : code_.get()};
+}
+
+std::optional<Regex::Match> Regex::Search::find(std::size_t from) const {
+  return regex_->search(code_, text_, from, 0);
 }
 
 std::optional<Regex::Match> Regex::match_at(std::string_view text, std::size_t position) const {
-  return search(text, position, PCRE2_ANCHORED);
+  return search(newer_code_.get(), text, position, PCRE2_ANCHORED);
 }
 
-std::optional<Regex::Match> Regex::search(std::string_view text, std::size_t from, std::uint32_t options) const {
+std::optional<Regex::Match> Regex::search(const pcre2_code* code, std::string_view text, std::size_t from,
+                                          std::uint32_t options) const {
   thread_local Workspace workspace;
-  const int result = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+  const int result = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
                                  options | PCRE2_NO_UTF_CHECK, workspace.match.get(), workspace.context.get());
   if (result == PCRE2_ERROR_NOMATCH) return std::nullopt;
   if (result < 0) throw DataError(fmt::format("pattern \"{}\": {}", pattern_, error_text(result)));

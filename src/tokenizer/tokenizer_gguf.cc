@@ -14,6 +14,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/weights/gguf.h"
+#include "tokenizer/character_sets.h"
 #include "tokenizer/merges.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/unicode.h"
@@ -133,7 +134,9 @@ void read_byte_level(const weights::GgufFile& gguf, TokenizerSpec& spec) {
   if (known.nfc) spec.normalizer.emplace_back(UnicodeForm::kNfc);
   spec.ignore_merges = known.ignore_merges;
   if (gguf.find_bool(kSpacePrefixKey).value_or(false)) spec.pre_tokenizer.emplace_back(PrefixSpaceStep{});
-  if (known.individual_digits) spec.pre_tokenizer.push_back(SplitStep{.pattern = R"(\p{N})"});
+  if (known.individual_digits) {
+    spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(kNumeric), .syntax = PatternSyntax::kPcre2});
+  }
   spec.pre_tokenizer.push_back(SplitStep{.pattern = std::string(known.pattern)});
   read_tokens(gguf, spec);
   spec.merges = read_merges(gguf, spec);

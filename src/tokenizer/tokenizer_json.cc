@@ -252,8 +252,7 @@ void read_pre_tokenizer(const Node& pre_tokenizer, TokenizerSpec& spec) {
     if (step.type() == "Split") {
       steps.push_back(read_split(step));
     } else if (step.type() == "Whitespace") {  // \w and \s of Rust's regex crate
-      constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D})";
-      split(fmt::format(R"([{0}]+|[^{0}\p{{White_Space}}]+)", kWord), SplitBehavior::kRemoved, true);
+      split(fmt::format(R"([{0}]+|[^{0}\p{{White_Space}}]+)", kWordCharacters), SplitBehavior::kRemoved, true);
     } else if (step.type() == "WhitespaceSplit") {
       split(R"(\p{White_Space})", SplitBehavior::kRemoved);
     } else if (step.type() == "Punctuation") {
@@ -267,7 +266,7 @@ void read_pre_tokenizer(const Node& pre_tokenizer, TokenizerSpec& spec) {
           SplitStep{step.get("delimiter").string(), PatternSyntax::kLiteral, SplitBehavior::kRemoved, false});
     } else if (step.type() == "Digits") {
       const bool individual = step.get("individual_digits").boolean();
-      steps.push_back(SplitStep{.pattern = individual ? R"(\p{N})" : R"(\p{N}+)"});
+      split(fmt::format("{}{}", kNumeric, individual ? "" : "+"), SplitBehavior::kIsolated);
     } else if (step.type() == "Metaspace") {
       steps.push_back(read_metaspace(step, spec));
     } else if (step.type() == "ByteLevel") {

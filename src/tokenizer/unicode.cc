@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "catenary/base/error.h"
+#include "tokenizer/character_sets.h"
 
 namespace catenary::tokenizer {
 namespace {
@@ -28,6 +29,15 @@ std::size_t valid_length(std::string_view text) {
   return length > 0 ? static_cast<std::size_t>(length) : 0;
 }
 
+constexpr auto first_of = [](const auto& pair) { return pair.first; };
+
+// Of one well-formed character.
+char32_t codepoint(std::string_view character) {
+  utf8proc_int32_t codepoint = 0;
+  utf8proc_iterate(as_bytes(character), static_cast<utf8proc_ssize_t>(character.size()), &codepoint);
+  return static_cast<char32_t>(codepoint);
+}
+
 // Is `prefix` the start of some character? If it is, continuing it with the lowest or the highest bytes gives one.
 bool starts_a_character(std::string_view prefix) {
   for (const char continuation : {'\x80', '\xBF'}) {
@@ -38,6 +48,28 @@ bool starts_a_character(std::string_view prefix) {
     }
   }
   return false;
+}
+
+// Bytes of the character at `position` if it is one of kNewerCharacters, else 0.
+std::size_t newer_length(std::string_view text, std::size_t position) {
+  if (static_cast<unsigned char>(text[position]) < 0xDF) return 0;  // the first one is U+07FD
+  const std::string_view character = text.substr(position, char_length(text, position));
+  const auto after = std::ranges::upper_bound(kNewerCharacters, codepoint(character), {}, first_of);
+  const bool is_newer = after != kNewerCharacters.begin() && codepoint(character) <= std::prev(after)->second;
+  return is_newer ? character.size() : 0;
+}
+
+void append_normalized(std::string_view text, UnicodeForm form, std::string& out) {
+  const bool composes = form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc;
+  const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
+  const int options =
+      UTF8PROC_STABLE | (composes ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
+  utf8proc_uint8_t* normalized = nullptr;
+  const auto length = utf8proc_map(as_bytes(text), static_cast<utf8proc_ssize_t>(text.size()), &normalized,
+                                   static_cast<utf8proc_option_t>(options));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(normalized, &std::free);
+  if (length < 0) throw DataError(fmt::format("a text cannot be normalised: {}", utf8proc_errmsg(length)));
+  out.append(reinterpret_cast<const char*>(normalized), static_cast<std::size_t>(length));
 }
 
 }  // namespace
@@ -60,18 +92,26 @@ std::optional<std::string> repair_utf8(std::string_view text) {
   return repaired;
 }
 
+bool has_newer_characters(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (newer_length(text, i) > 0) return true;
+  }
+  return false;
+}
+
 std::string normalize(std::string_view text, UnicodeForm form) {
   if (is_ascii(text)) return std::string(text);
-  const bool composes = form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc;
-  const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
-  const int options =
-      UTF8PROC_STABLE | (composes ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
-  utf8proc_uint8_t* normalized = nullptr;
-  const auto length = utf8proc_map(as_bytes(text), static_cast<utf8proc_ssize_t>(text.size()), &normalized,
-                                   static_cast<utf8proc_option_t>(options));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(normalized, &std::free);
-  if (length < 0) throw DataError(fmt::format("a text cannot be normalised: {}", utf8proc_errmsg(length)));
-  return {reinterpret_cast<const char*>(normalized), static_cast<std::size_t>(length)};
+  std::string out;
+  std::size_t begin = 0;  // of what comes after the last newer character, which stays as it is
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::size_t length = newer_length(text, i);
+    if (length == 0) continue;
+    append_normalized(text.substr(begin, i - begin), form, out);
+    out.append(text, i, length);
+    begin = i + length;
+  }
+  append_normalized(text.substr(begin), form, out);
+  return out;
 }
 
 std::string lowercase(std::string_view text) {
@@ -89,10 +129,13 @@ std::string lowercase(std::string_view text) {
       out += "i\u0307";
       continue;
     }
-    utf8proc_int32_t codepoint = 0;
-    utf8proc_iterate(as_bytes(character), static_cast<utf8proc_ssize_t>(character.size()), &codepoint);
+    const char32_t upper = codepoint(character);
+    const auto newer = std::ranges::lower_bound(kNewerLowercase, upper, {}, first_of);
+    const auto lower = newer != kNewerLowercase.end() && newer->first == upper
+                           ? static_cast<utf8proc_int32_t>(newer->second)
+                           : utf8proc_tolower(static_cast<utf8proc_int32_t>(upper));
     std::array<utf8proc_uint8_t, 4> bytes{};
-    const auto length = utf8proc_encode_char(utf8proc_tolower(codepoint), bytes.data());
+    const auto length = utf8proc_encode_char(lower, bytes.data());
     out.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(length));
   }
   return out;

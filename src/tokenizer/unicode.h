@@ -15,6 +15,10 @@ std::optional<std::string> repair_utf8(std::string_view text);
 /// A Unicode normalisation form.
 enum class UnicodeForm : std::uint8_t { kNfc, kNfd, kNfkc, kNfkd };
 
+/// Whether valid UTF-8 has a character of which PCRE2 or utf8proc and Hugging Face may know different things: those
+/// assigned after Unicode 14, and some that Hugging Face's normal forms leave out.
+bool has_newer_characters(std::string_view text);
+
 /// A normalisation form of valid UTF-8.
 std::string normalize(std::string_view text, UnicodeForm form);
 

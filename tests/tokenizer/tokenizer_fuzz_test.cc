@@ -101,7 +101,8 @@ class TokenizerFuzz : public testing::Test {
   void try_file(const Load& load, const std::filesystem::path& name, std::string_view bytes) {
     try {
       const auto tokenizer = load(folder_.write(name.string(), bytes));
-      tokenizer.decode(tokenizer.encode("The robin\n  isn't<s> 12 a hammer\u3000caf\u00E9 \U0001F642 \xFF", true));
+      tokenizer.decode(tokenizer.encode(
+          "The robin\n  isn't<s> 12 a hammer\u3000caf\u00E9 \U0001F642 \U0001FA77\U00031350 \xFF", true));
       ++num_loaded_;
     } catch (const DataError&) {
     }

@@ -35,6 +35,23 @@ TEST(Unicode, each_maximal_subpart_becomes_one_replacement) {
   }
 }
 
+// Expected: normalizers of tokenizers 0.23.3, whose tables of normal forms are of about Unicode 10.
+TEST(Unicode, normal_forms_leave_newer_characters_alone) {
+  for (const std::string_view newer : {"\U0001FBF8", "\u32FF", "\uA7F2", "\U0001E030"}) {
+    EXPECT_EQ(normalize(newer, UnicodeForm::kNfkd), newer);
+    EXPECT_EQ(normalize(newer, UnicodeForm::kNfkc), newer);
+  }
+  EXPECT_EQ(normalize("\U00011938", UnicodeForm::kNfd), "\U00011938");
+  EXPECT_EQ(normalize("\U00011935\U00011930", UnicodeForm::kNfc), "\U00011935\U00011930");
+  EXPECT_EQ(normalize("\u00E9\U0001E4EC\u0323\u0301", UnicodeForm::kNfd), "e\u0301\U0001E4EC\u0323\u0301");
+  EXPECT_EQ(normalize("e\u0301\u1ACEe\u0301", UnicodeForm::kNfc), "\u00E9\u1ACE\u00E9");
+}
+
+TEST(Unicode, lower_case_is_that_of_unicode_17) {
+  EXPECT_EQ(lowercase("A\u00C9\u0130\u1E9E\u2126"), "a\u00E9i\u0307\u00DF\u03C9");
+  EXPECT_EQ(lowercase("\u1C89\uA7CB\uA7DC\U00010D50\U00016EA0"), "\u1C8A\u0264\u019B\U00010D70\U00016EBB");
+}
+
 TEST(Unicode, nfc_composes) {
   EXPECT_EQ(normalize("cafe\u0301", UnicodeForm::kNfc), "caf\u00E9");
   EXPECT_EQ(normalize("\u1100\u1161\u11A8", UnicodeForm::kNfc), "\uAC01");
