@@ -163,6 +163,28 @@ class SlurmTest(unittest.TestCase):
         self.assertIn("4 ranks on cpu", self.log())
         self.assert_as_computed_by_one_process(spec)
 
+    def test_what_slurm_s_commands_print_beside_their_output_does_not_matter(self):
+        folder = self.folder / "bin"
+        folder.mkdir()
+        for name in ("sbatch", "squeue", "sinfo", "scontrol"):
+            wrapper = folder / name
+            wrapper.write_text(f"""#!/bin/sh
+echo '{name}: warning: 17 before' >&2
+'{shutil.which(name, path=self.env["PATH"])}' "$@"
+code=$?
+echo '{name}: warning: 18 after' >&2
+exit $code
+""")
+            wrapper.chmod(0o755)
+        path = self.env["PATH"]
+        self.env["PATH"] = f"{folder}:{path}"
+        spec = self.spec()
+        job, _ = self.submit(spec)
+        self.env["PATH"] = path
+        self.wait_for_the_study(job)
+        self.assertIn("a step of 4 ranks on n1 n2 n3 n4", self.log())
+        self.assert_as_computed_by_one_process(spec)
+
     # ---- stopped ---------------------------------------------------------------------------------------------------
 
     def test_the_time_limit_puts_the_job_back_into_the_queue_until_it_is_done(self):

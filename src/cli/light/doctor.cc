@@ -70,7 +70,7 @@ bool look_at_slurm(Findings& findings, const Site& site) {
   const CommandResult ping = run_command({"scontrol", "ping"});
   if (ping.exit_code != 0 || ping.output.find(" is UP") == std::string::npos) {
     findings.push_back(
-        {Grade::kWrong, "Slurm", first_line(ping.output), "its controller does not answer; ask the administrator"});
+        {Grade::kWrong, "Slurm", first_line(ping.all()), "its controller does not answer; ask the administrator"});
     return false;
   }
   findings.push_back({Grade::kOk, "Slurm", first_line(version.output) + ", its controller answers", ""});
@@ -92,7 +92,7 @@ void look_at_launcher(Findings& findings, const Site& site, bool slurm_answers) 
   const std::vector<std::string> launcher = site.launcher.empty() ? SuperviseArgs().launcher : site.launcher;
   if (launcher[0] == "srun" && slurm_answers) {
     const CommandResult list = run_command({"srun", "--mpi=list"});
-    const bool has_pmix = list.output.find("pmix") != std::string::npos;
+    const bool has_pmix = list.all().find("pmix") != std::string::npos;
     findings.push_back(
         {has_pmix ? Grade::kOk : Grade::kWrong, "srun --mpi=pmix", has_pmix ? "srun knows it" : "srun has no PMIx",
          has_pmix ? "" : "set \"launcher\": [\"mpirun\"] in the site file, or a plugin of `srun --mpi=list`"});
@@ -112,8 +112,8 @@ void look_at_gpus(Findings& findings) {
   if (smi.exit_code == 127) {
     findings.push_back({Grade::kOk, "GPUs", "none here (there is no nvidia-smi)", ""});
   } else if (smi.exit_code != 0) {
-    findings.push_back({Grade::kWrong, "GPUs", "nvidia-smi: " + first_line(smi.output),
-                        "the driver does not answer; drain this node"});
+    findings.push_back(
+        {Grade::kWrong, "GPUs", "nvidia-smi: " + first_line(smi.all()), "the driver does not answer; drain this node"});
   } else {
     const auto num_gpus = std::ranges::count(smi.output, '\n');
     findings.push_back({Grade::kOk, "GPUs", fmt::format("{} x {}", num_gpus, first_line(smi.output)), ""});
@@ -185,7 +185,7 @@ void look_at_ranks(Findings& findings, const Site& site, const fs::path& folder)
   findings.push_back({Grade::kWrong, "ranks",
                       probe.exit_code == 124
                           ? fmt::format("nothing {} within two minutes", where)
-                          : fmt::format("ended with {} {}: {}", probe.exit_code, where, last_line(probe.output)),
+                          : fmt::format("ended with {} {}: {}", probe.exit_code, where, last_line(probe.all())),
                       "to see all it says: " + by_hand});
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -63,14 +64,15 @@ Night begin_night(const fs::path& folder, const std::vector<Night>& nights) {
   return night;
 }
 
-// A command of this program. Its words go to the log; signals are passed on.
-int run_catenary(std::vector<std::string> words, std::string* output = nullptr) {
+// A command of this program. Its words go to the log, but its output into `result` where that is asked for; signals are
+// passed on.
+int run_catenary(std::vector<std::string> words, CommandResult* result = nullptr) {
   words.insert(words.begin(), fs::read_symlink("/proc/self/exe").string());
-  Child child(words);
+  Child child(words, result == nullptr ? Child::Errors::kWithOutput : Child::Errors::kApart);
   bool passed_on = false;
   const auto relay = [&](std::string_view line) {
-    if (output != nullptr) {
-      output->append(line).append("\n");
+    if (result != nullptr) {
+      result->output.append(line).append("\n");
     } else {
       log::info(line);
     }
@@ -80,14 +82,17 @@ int run_catenary(std::vector<std::string> words, std::string* output = nullptr) 
     child.signal(received);
     passed_on = true;
   }
+  if (result != nullptr) {
+    result->errors = child.errors();
+    std::istringstream errors(result->errors);
+    for (std::string line; std::getline(errors, line);) log::info(line);
+  }
   return child.exit_code();
 }
 
-Json parse_output(const std::string& command, const std::string& output) {
-  // Warnings stand before the object.
-  const std::size_t begin = output.find("{\n");
-  Json json = Json::parse(begin == std::string::npos ? "" : output.substr(begin), nullptr, false);
-  if (!json.is_object()) throw Error(fmt::format("catenary {}: {}", command, output));
+Json parse_output(const std::string& command, const CommandResult& result) {
+  Json json = Json::parse(result.output, nullptr, false);
+  if (!json.is_object()) throw Error(fmt::format("catenary {}: {}", command, result.all()));
   return json;
 }
 
@@ -175,22 +180,22 @@ int nightly(const NightlyArgs& args) {
     return outcome.code;
   }
 
-  std::string output;
+  CommandResult status, fit;
   const std::string store = night.store().string();
-  run_catenary({"status", store, "--json"}, &output);
-  outcome.status = parse_output("status", output);
-  const int fit_code = run_catenary({"fit", store, "-o", (night.folder / "fit").string()}, &output);
+  run_catenary({"status", store, "--json"}, &status);
+  outcome.status = parse_output("status", status);
+  const int fit_code = run_catenary({"fit", store, "-o", (night.folder / "fit").string()}, &fit);
   const int report_code = run_catenary({"report", store, "-o", (night.folder / "report.html").string()});
   for (const int code : {fit_code, report_code}) {
     if (code != kExitDone) outcome.code = code;
   }
   if (last_good) {
-    std::string said;
+    CommandResult said;
     const int code = run_catenary(
         {"compare", last_good->store().string(), store, "--threshold", fmt::format("{}", args.threshold), "--json"},
         &said);
     if (code != kExitDone && outcome.code == kExitDone) outcome.code = code;
-    outcome.comparison_text = said;
+    outcome.comparison_text = said.all();
     if (received == 0 && (code == kExitDone || code == kExitWithFailures)) {
       outcome.comparison = parse_output("compare", said);
       outcome.comparison_text = outcome.comparison["text"];

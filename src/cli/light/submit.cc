@@ -101,8 +101,8 @@ std::string run_sbatch(const std::vector<std::string>& options, const std::strin
   const std::string last = result.output.substr(line == std::string::npos ? 0 : line + 1);
   const std::string job_id = last.substr(0, last.find_first_not_of("0123456789"));
   if (result.exit_code != 0 || job_id.empty()) {
-    throw Error(
-        fmt::format("sbatch {}: {}", script, result.output.substr(0, result.output.find_last_not_of('\n') + 1)));
+    const std::string said = result.all();
+    throw Error(fmt::format("sbatch {}: {}", script, said.substr(0, said.find_last_not_of('\n') + 1)));
   }
   return job_id;
 }

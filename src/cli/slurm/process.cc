@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 
 #include "catenary/base/error.h"
 
@@ -19,14 +21,17 @@ namespace catenary::cli {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-Child::Child(const std::vector<std::string>& argv) {
+Child::Child(const std::vector<std::string>& argv, Errors errors) {
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw Error(fmt::format("a pipe cannot be made: {}", std::strerror(errno)));
+  output_ = pipe[0];
+  if (errors == Errors::kApart)
+    errors_ = ::memfd_create("errors", MFD_CLOEXEC);  // where there is none: with the output
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
   ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&files, pipe[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&files, pipe[1], STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&files, errors_ >= 0 ? errors_ : pipe[1], STDERR_FILENO);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -40,9 +45,9 @@ Child::Child(const std::vector<std::string>& argv) {
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&files);
   ::close(pipe[1]);
-  output_ = pipe[0];
   if (status == 0) return;
   ::close(output_);
+  if (errors_ >= 0) ::close(errors_);
   throw Error(fmt::format("{}: cannot be started: {}", argv[0], std::strerror(status)));
 }
 
@@ -52,6 +57,16 @@ Child::~Child() {
     ::waitpid(pid_, nullptr, 0);
   }
   if (output_ >= 0) ::close(output_);
+  if (errors_ >= 0) ::close(errors_);
+}
+
+std::string Child::errors() const {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  for (ssize_t size; (size = ::pread(errors_, buffer.data(), buffer.size(), std::ssize(text))) > 0;) {
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  return text;
 }
 
 void Child::signal(int number) const {
@@ -104,15 +119,15 @@ CommandResult run_command(const std::vector<std::string>& argv, std::chrono::sec
   CommandResult result;
   const auto end = Clock::now() + timeout;
   try {
-    Child child(argv);
-    while (child.poll(milliseconds(1000), [&](std::string_view line) { result.output.append(line).append("\n"); })) {
-      if (Clock::now() < end) continue;
-      result.exit_code = 124;
-      return result;
+    Child child(argv, Child::Errors::kApart);
+    bool runs = true;
+    while (runs && Clock::now() < end) {
+      runs = child.poll(milliseconds(1000), [&](std::string_view line) { result.output.append(line).append("\n"); });
     }
-    result.exit_code = child.exit_code();
+    result.exit_code = runs ? 124 : child.exit_code();
+    result.errors = child.errors();
   } catch (const Error& e) {
-    result = {127, e.what()};
+    result = {.exit_code = 127, .output = {}, .errors = e.what()};
   }
   return result;
 }
