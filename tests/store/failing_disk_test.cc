@@ -35,8 +35,8 @@ class FailingDisk : public testing::Test {
     }
     std::string preload;
     if (!failing_settings.empty()) {
-      settings += fmt::format("CATENARY_FAILING_FILE={} {} ASAN_OPTIONS=verify_asan_link_order=0 ", path_.string(),
-                              failing_settings);
+      settings += fmt::format("CATENARY_FAILING_FILE={} {} ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 ",
+                              path_.string(), failing_settings);
       preload = fmt::format("LD_PRELOAD={}", CATENARY_FAILING_DISK);
     }
     const std::string launch = num_ranks == 1 ? "" : fmt::format("mpirun -n {} ", num_ranks);
