@@ -53,10 +53,11 @@ bool starts_a_character(std::string_view prefix) {
 // Bytes of the character at `position` if it is one of kNewerCharacters, else 0.
 std::size_t newer_length(std::string_view text, std::size_t position) {
   if (static_cast<unsigned char>(text[position]) < 0xDF) return 0;  // the first one is U+07FD
-  const std::string_view character = text.substr(position, char_length(text, position));
-  const auto after = std::ranges::upper_bound(kNewerCharacters, codepoint(character), {}, first_of);
-  const bool is_newer = after != kNewerCharacters.begin() && codepoint(character) <= std::prev(after)->second;
-  return is_newer ? character.size() : 0;
+  const std::size_t length = char_length(text, position);
+  const char32_t character = codepoint(text.substr(position, length));
+  const auto after = std::ranges::upper_bound(kNewerCharacters, character, {}, first_of);
+  const bool is_newer = after != kNewerCharacters.begin() && character <= std::prev(after)->second;
+  return is_newer ? length : 0;
 }
 
 void append_normalized(std::string_view text, UnicodeForm form, std::string& out) {

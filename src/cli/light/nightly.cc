@@ -8,9 +8,12 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "catenary/base/error.h"
@@ -64,30 +67,34 @@ Night begin_night(const fs::path& folder, const std::vector<Night>& nights) {
   return night;
 }
 
-// A command of this program. Its words go to the log, but its output into `result` where that is asked for; signals are
-// passed on.
-int run_catenary(std::vector<std::string> words, CommandResult* result = nullptr) {
+// A command of this program. Signals are passed on to it.
+CommandResult run_catenary(std::vector<std::string> words, Child::Errors errors,
+                           const std::function<void(std::string_view)>& on_line) {
   words.insert(words.begin(), fs::read_symlink("/proc/self/exe").string());
-  Child child(words, result == nullptr ? Child::Errors::kWithOutput : Child::Errors::kApart);
+  Child child(words, errors);
   bool passed_on = false;
-  const auto relay = [&](std::string_view line) {
-    if (result != nullptr) {
-      result->output.append(line).append("\n");
-    } else {
-      log::info(line);
-    }
-  };
-  while (child.poll(std::chrono::milliseconds(200), relay)) {
+  while (child.poll(std::chrono::milliseconds(200), on_line)) {
     if (received == 0 || passed_on) continue;
     child.signal(received);
     passed_on = true;
   }
-  if (result != nullptr) {
-    result->errors = child.errors();
-    std::istringstream errors(result->errors);
-    for (std::string line; std::getline(errors, line);) log::info(line);
-  }
-  return child.exit_code();
+  return {.exit_code = child.exit_code(), .output = {}, .errors = child.errors()};
+}
+
+// All that it says goes to the log. Returns its exit code.
+int run_and_log(const std::vector<std::string>& words) {
+  return run_catenary(words, Child::Errors::kWithOutput, [](std::string_view line) { log::info(line); }).exit_code;
+}
+
+// Its errors go to the log.
+CommandResult run_and_read(const std::vector<std::string>& words) {
+  std::string output;
+  CommandResult result =
+      run_catenary(words, Child::Errors::kApart, [&](std::string_view line) { output.append(line).append("\n"); });
+  result.output = std::move(output);
+  std::istringstream errors(result.errors);
+  for (std::string line; std::getline(errors, line);) log::info(line);
+  return result;
 }
 
 Json parse_output(const std::string& command, const CommandResult& result) {
@@ -170,7 +177,7 @@ int nightly(const NightlyArgs& args) {
       Allocation::find() ? std::vector<std::string>{"supervise", "--requeue", "--"} : std::vector<std::string>{"run"};
   sweep.insert(sweep.begin(), words.begin(), words.end());
   Outcome outcome;
-  outcome.code = run_catenary(sweep);
+  outcome.code = run_and_log(sweep);
   const std::string name = night.folder.filename().string();
   if (outcome.code == kExitStoppedEarly || received != 0) return kExitStoppedEarly;  // the next night goes on with it
   if (outcome.code != kExitDone && outcome.code != kExitWithFailures) {
@@ -180,20 +187,17 @@ int nightly(const NightlyArgs& args) {
     return outcome.code;
   }
 
-  CommandResult status, fit;
   const std::string store = night.store().string();
-  run_catenary({"status", store, "--json"}, &status);
-  outcome.status = parse_output("status", status);
-  const int fit_code = run_catenary({"fit", store, "-o", (night.folder / "fit").string()}, &fit);
-  const int report_code = run_catenary({"report", store, "-o", (night.folder / "report.html").string()});
+  outcome.status = parse_output("status", run_and_read({"status", store, "--json"}));
+  const int fit_code = run_and_read({"fit", store, "-o", (night.folder / "fit").string()}).exit_code;
+  const int report_code = run_and_log({"report", store, "-o", (night.folder / "report.html").string()});
   for (const int code : {fit_code, report_code}) {
     if (code != kExitDone) outcome.code = code;
   }
   if (last_good) {
-    CommandResult said;
-    const int code = run_catenary(
-        {"compare", last_good->store().string(), store, "--threshold", fmt::format("{}", args.threshold), "--json"},
-        &said);
+    const CommandResult said = run_and_read(
+        {"compare", last_good->store().string(), store, "--threshold", fmt::format("{}", args.threshold), "--json"});
+    const int code = said.exit_code;
     if (code != kExitDone && outcome.code == kExitDone) outcome.code = code;
     outcome.comparison_text = said.all();
     if (received == 0 && (code == kExitDone || code == kExitWithFailures)) {
