@@ -149,6 +149,10 @@ class TasksTest(unittest.TestCase):
             for line in run(command, "--help").stdout.splitlines():
                 if not line.startswith(("  catenary ", "  mpirun ")):  # an example
                     self.assertLessEqual(len(line), 80, line)
+        for command in ("tasks", "models"):
+            shown = run(command, "list")
+            self.check(shown, 0)
+            self.assertLessEqual(max(map(len, shown.stdout.splitlines())), 80)
         for size in ("8", "lots", "-1GiB", ""):
             self.check(run("run", "s.json", "-o", "s.h5", "--memory-budget", size), 2,
                        f'--memory-budget: expected a number and its unit, such as 8GiB or 512MiB, found "{size}"')

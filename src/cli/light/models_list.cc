@@ -12,6 +12,7 @@
 #include "cli/light/json.h"
 #include "cli/light/models.h"
 #include "cli/light/text_table.h"
+#include "cli/wrapped.h"
 
 namespace catenary::cli {
 namespace {
@@ -74,19 +75,24 @@ std::string cell(const std::optional<T>& value) {
 }
 
 void print_table(const std::vector<PublicLadder>& ladders) {
-  std::vector<std::vector<std::string>> rows{
-      {"ladder", "base", "instruct", "parameters", "no embeddings", "active", "training tokens", "training FLOPs"}};
-  std::vector<std::vector<std::string>> sources{{"ladder", "source of its figures"}};
+  std::vector<std::vector<std::string>> rows{{"model", "params", "no emb", "active", "tokens", "FLOPs"}};
+  std::string sources;
   for (const PublicLadder& ladder : ladders) {
+    rows.push_back({ladder.name});
     for (const PublicModel& model : ladder.models) {
-      rows.push_back({ladder.name, model.base.value_or("-"), model.instruct.value_or("-"), cell(model.num_parameters),
+      rows.push_back({model.base ? "  " + *model.base : "i " + *model.instruct, cell(model.num_parameters),
                       cell(model.num_non_embedding_parameters), cell(model.num_active_parameters),
                       cell(model.training_tokens), cell(training_flops(model))});
+      if (model.base && model.instruct) rows.push_back({"i " + *model.instruct});
     }
-    sources.push_back({ladder.name, ladder.source});
+    sources += wrapped(fmt::format("{}: {}", ladder.name, ladder.source), 78, "  ") + '\n';
   }
-  fmt::print("{}\n{}\n", text_table(rows, {3, 4, 5, 6, 7}), text_table(sources, {}));
-  fmt::print("\"-\": not stated there. Training FLOPs are 6 N D, with N the parameters that a token uses.\n");
+  fmt::print("{}\n{}\n", text_table(rows, {1, 2, 3, 4, 5}), sources);
+  fmt::print(
+      "i: instruction-tuned, of the parameters in the line above if it has none.\n"
+      "no emb: parameters without embeddings; active: those that a token uses; tokens\n"
+      "and FLOPs are of training, FLOPs 6 N D with N the active parameters. \"-\": not\n"
+      "stated there.\n");
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -10,9 +10,12 @@
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/text_table.h"
+#include "cli/wrapped.h"
 
 namespace catenary::cli {
 namespace {
+
+constexpr std::size_t kTrendWidth = 36;  // so that a line has at most 79 columns
 
 constexpr task::Cause kCauses[] = {task::Cause::kStrongPrior, task::Cause::kUnwantedImitation,
                                    task::Cause::kDistractorTask, task::Cause::kSpuriousFewShot};
@@ -45,22 +48,27 @@ int tasks_list(const TasksListArgs& args) {
     print_json({{"tasks", tasks}});
     return kExitDone;
   }
-  std::vector<std::vector<std::string>> rows = {{"task", "cause", "format", "with PaLM", "found with scale"}};
+  std::vector<std::vector<std::string>> rows = {{"task", "with PaLM", "found with scale"}};
   for (const task::Cause cause : kCauses) {
+    rows.push_back({std::string(task::to_string(cause))});
     for (const task::KnownTask& task : task::known_tasks()) {
       if (task.cause != cause) continue;
-      rows.push_back({std::string(task.name), std::string(task::to_string(cause)), std::string(task.format),
-                      task.palm_trend.empty() ? "–" : std::string(task.palm_trend), std::string(task.trend)});
+      std::istringstream trend(wrapped(std::string(task.trend), kTrendWidth));
+      std::string line;
+      std::getline(trend, line);
+      rows.push_back(
+          {fmt::format("  {}", task.name), task.palm_trend.empty() ? "–" : std::string(task.palm_trend), line});
+      while (std::getline(trend, line)) rows.push_back({"", "", line});
     }
   }
   fmt::print("{}\n", text_table(rows, {}));
   fmt::print(
-      "All of them can be generated. Formats and findings are those of the published data; generated items are\n"
-      "classification. Prize: models up to 280 billion parameters (McKenzie et al. 2023). Of its eleven tasks four "
-      "stay\n"
-      "inverse, six become u_shaped and one is positive with PaLM up to 540 billion (J. Wei et al. 2022); the column "
-      "tells\n"
-      "of the four tasks of the Prize's first round, which is what the paper's first version tells.\n");
+      "Each has a cause, the heading above it, and all of them can be generated.\n"
+      "Findings are those of the published data. Prize: models up to 280 billion\n"
+      "parameters (McKenzie et al. 2023). Of its eleven tasks four stay inverse, six\n"
+      "become u_shaped and one is positive with PaLM up to 540 billion (J. Wei et al.\n"
+      "2022); the column tells of the four tasks of the Prize's first round, which is\n"
+      "what the paper's first version tells.\n");
   return kExitDone;
 }
 
