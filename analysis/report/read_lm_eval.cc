@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include "analysis/report/csv.h"
 #include "analysis/report/readers.h"
 #include "catenary/base/error.h"
+#include "catenary/base/parse_json.h"
 #include "catenary/base/utf8.h"
 
 namespace catenary::analysis {
@@ -135,9 +135,15 @@ Table read_lm_eval(const std::filesystem::path& folder, const std::optional<std:
   std::ranges::reverse(paths);
   Problems problems;
   for (const auto& path : paths) {
-    const Json file = Json::parse(std::ifstream(path), nullptr, false);
-    if (file.is_discarded() || !file.is_object() || !file.contains("results") || !file["results"].is_object()) {
-      problems.add(fmt::format("{}: expected a JSON object with \"results\"", path.string()));
+    Json file;
+    try {
+      file = read_json_object(path);
+    } catch (const DataError& e) {
+      problems.add(e.what());
+      continue;
+    }
+    if (!file.contains("results") || !file["results"].is_object()) {
+      problems.add(fmt::format("{}: /results: expected an object", path.string()));
       continue;
     }
     const std::string model = model_name(file);

@@ -16,8 +16,8 @@
 #include <utility>
 
 #include "catenary/base/error.h"
-#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
+#include "catenary/base/parse_json.h"
 #include "catenary/base/printable.h"
 #include "catenary/spec/catalogue.h"
 
@@ -70,19 +70,6 @@ std::string list_words(std::span<const Word<Enum>> words) {
   std::string list;
   for (const auto& entry : words) list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", entry.word);
   return list;
-}
-
-// Sees every key while the text is parsed: the parsed object would silently keep the last of two.
-Json::parser_callback_t find_duplicate_keys(const std::string& file, Problems& problems) {
-  return [&file, &problems, keys = std::vector<std::set<std::string>>()](int, Json::parse_event_t event,
-                                                                         Json& parsed) mutable {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      problems.add(fmt::format("{}: the key {} stands twice in one object", file, parsed.dump()));
-    }
-    return true;
-  };
 }
 
 // One JSON object being read: knows its pointer, notes every problem, and at the end names the keys nobody asked for.
@@ -468,14 +455,16 @@ GeneratedTask read_generated_task(ObjectReader& entry) {
   return task;
 }
 
-// Parses JSON; a problem names the file, and keys that stand twice are problems too.
+// Parses JSON; keys that stand twice in one object are problems.
 Json parse_json(const std::string& text, const std::string& file, Problems& problems) {
   try {
-    return Json::parse(text, find_duplicate_keys(file, problems));
-  } catch (const Json::exception& e) {
-    const bool has_comments = Json::accept(text, /*ignore_comments=*/true);
-    throw SpecError(fmt::format("{}: not valid JSON: {}{}", file, json_error_text(e.what()),
-                                has_comments ? "; a comment is a key, \"comment\": \"…\"" : ""));
+    return catenary::parse_json(text, [&](const std::string& key) {
+      problems.add(fmt::format("{}: the key {} stands twice in one object", file, Json(key).dump()));
+    });
+  } catch (const JsonError& e) {
+    const bool has_comments = !Json::accept(text) && Json::accept(text, /*ignore_comments=*/true);
+    throw SpecError(
+        fmt::format("{}: {}{}", file, e.what(), has_comments ? "; a comment is a key, \"comment\": \"…\"" : ""));
   }
 }
 

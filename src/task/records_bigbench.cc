@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "catenary/base/parse_json.h"
 #include "task/records.h"
 
 namespace catenary::task {
@@ -39,8 +40,13 @@ std::vector<std::string> find_options(std::string_view input) {
 }  // namespace
 
 std::vector<Record> RecordReader::read_json() {
-  const Json root = Json::parse(text_, nullptr, /*allow_exceptions=*/false);
-  if (root.is_discarded()) return problem(file_, "not valid JSON"), std::vector<Record>();
+  Json root;
+  try {
+    root = parse_json<Json>(text_);
+  } catch (const JsonError& e) {
+    problem(file_, e.what());
+    return {};
+  }
   if (!root.is_object() || !root.contains("examples") || !root["examples"].is_array()) {
     problem(file_, "/examples: expected a list, as in BIG-bench's task.json and in BIG-Bench-Hard");
     return {};

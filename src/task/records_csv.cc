@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "catenary/base/parse_json.h"
 #include "task/records.h"
 
 namespace catenary::task {
@@ -137,6 +138,14 @@ std::optional<std::vector<std::string>> parse_python_list(std::string_view text)
   return list;
 }
 
+Json json_or_null(std::string_view text) {
+  try {
+    return parse_json<Json>(text);
+  } catch (const JsonError&) {
+    return nullptr;
+  }
+}
+
 // A column's text as the value that the JSON field of its name has.
 std::optional<Json> to_json(std::string_view column, const std::string& text) {
   if (column == "classes") {
@@ -144,14 +153,14 @@ std::optional<Json> to_json(std::string_view column, const std::string& text) {
     return list ? std::optional<Json>(*list) : std::nullopt;
   }
   if (column != "answer_index" && column != "true_answer" && column != "anchor") return Json(text);
-  Json number = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json number = json_or_null(text);
   return number.is_number() ? std::optional(std::move(number)) : std::nullopt;
 }
 
 }  // namespace
 
 std::optional<std::vector<std::string>> parse_string_list(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json json = json_or_null(text);
   if (!json.is_array()) return parse_python_list(text);
   std::vector<std::string> list;
   for (const Json& entry : json) {

@@ -9,8 +9,8 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/hash.h"
-#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
+#include "catenary/base/parse_json.h"
 #include "tokenizer/jinja.h"
 #include "tokenizer/unicode.h"
 
@@ -18,17 +18,6 @@ namespace catenary::tokenizer {
 namespace {
 
 using nlohmann::json;
-
-json read_json(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  try {
-    auto document = json::parse(file.text());
-    if (!document.is_object()) throw DataError(fmt::format("{}: expected an object", path.string()));
-    return document;
-  } catch (const json::exception& e) {
-    throw DataError(fmt::format("{}: not valid JSON: {}", path.string(), json_error_text(e.what())));
-  }
-}
 
 const json& member(const json& object, std::string_view key) {
   static const json absent;
@@ -43,10 +32,10 @@ struct Config {
 
   // special_tokens_map.json is an older place for the same; it counts where the newer added_tokens_decoder is absent.
   explicit Config(const std::filesystem::path& folder) : path(folder / "tokenizer_config.json") {
-    if (std::filesystem::exists(path)) document = read_json(path);
+    if (std::filesystem::exists(path)) document = read_json_object(path);
     const auto map_path = folder / "special_tokens_map.json";
     if (!document.contains("added_tokens_decoder") && std::filesystem::exists(map_path)) {
-      document.update(read_json(map_path));
+      document.update(read_json_object(map_path));
     }
   }
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "catenary/base/error.h"
-#include "catenary/base/mapped_file.h"
+#include "catenary/base/parse_json.h"
 #include "catenary/weights/gguf.h"
 
 namespace catenary::tokenizer {
@@ -18,8 +18,7 @@ using nlohmann::json;
 // `eos_token_id` is an id, a list of them, null or missing.
 std::set<std::int64_t> read_generation_config(const std::filesystem::path& path) {
   const auto fail = [&](std::string_view what) { throw DataError(fmt::format("{}: {}", path.string(), what)); };
-  const json config = json::parse(MappedFile(path).text(), nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) fail("expected a JSON object");
+  const json config = read_json_object(path);
   const json ids = config.value("eos_token_id", json());
   std::set<std::int64_t> ends;
   for (const json& id : ids.is_array() ? ids : json::array({ids})) {

@@ -16,8 +16,7 @@
 #include <utility>
 
 #include "catenary/base/error.h"
-#include "catenary/base/json_error.h"
-#include "catenary/base/mapped_file.h"
+#include "catenary/base/parse_json.h"
 #include "tokenizer/character_sets.h"
 #include "tokenizer/merges.h"
 #include "tokenizer/tokenizer_spec.h"
@@ -32,7 +31,6 @@ constexpr std::string_view kChineseChar =
     R"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F})"
     R"(\x{2B920}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}])";
 
-constexpr int kMaxNesting = 16;  // of a Sequence in a Sequence
 
 // One value of the file, with its JSON pointer.
 class Node {
@@ -97,21 +95,11 @@ class Node {
   const std::filesystem::path* path_;
 };
 
-json parse(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  try {
-    return json::parse(file.text());
-  } catch (const json::exception& error) {
-    throw DataError(fmt::format("{}: not valid JSON: {}", path.string(), json_error_text(error.what())));
-  }
-}
-
 // Calls `read_step` with `node`, or with each step of the Sequence that it is; `key` names the list of steps.
 template <class ReadStep>
-void for_each_step(const Node& node, std::string_view key, const ReadStep& read_step, int depth = 0) {
+void for_each_step(const Node& node, std::string_view key, const ReadStep& read_step) {
   if (node.type() != "Sequence") return read_step(node);
-  if (depth == kMaxNesting) node.fail("Sequences are nested too deeply");
-  for (const Node& step : node.get(key).elements()) for_each_step(step, key, read_step, depth + 1);
+  for (const Node& step : node.get(key).elements()) for_each_step(step, key, read_step);
 }
 
 // The pattern of a Replace or Split, tried out so that a mistake in it is reported where it stands.
@@ -465,7 +453,7 @@ std::optional<TokenId> read_special_token(const Node& config, std::string_view k
 }  // namespace
 
 TokenizerSpec read_tokenizer_json(const std::filesystem::path& path) {
-  const json document = parse(path);
+  const json document = read_json_object(path);
   const Node root(document, "", path);
   TokenizerSpec spec;
   spec.path = path;
@@ -482,7 +470,7 @@ TokenizerSpec read_tokenizer_json(const std::filesystem::path& path) {
 
   const auto config_path = path.parent_path() / "tokenizer_config.json";
   if (std::filesystem::exists(config_path)) {
-    const json config_document = parse(config_path);
+    const json config_document = read_json_object(config_path);
     const Node config(config_document, "", config_path);
     spec.bos_id = read_special_token(config, "bos_token", spec);
     spec.eos_id = read_special_token(config, "eos_token", spec);

@@ -15,6 +15,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/mapped_file.h"
+#include "catenary/base/parse_json.h"
 #include "tokenizer/merges.h"
 #include "tokenizer/tokenizer_spec.h"
 #include "tokenizer/unicode.h"
@@ -140,10 +141,8 @@ struct Config {
 Config read_config(const std::filesystem::path& path) {
   Config config;
   if (!std::filesystem::exists(path)) return config;
-  const MappedFile file(path);
   const auto fail = [&](std::string_view what) { throw DataError(fmt::format("{}: {}", path.string(), what)); };
-  const auto json = nlohmann::json::parse(file.text(), nullptr, false);
-  if (!json.is_object()) fail("is not a JSON object");
+  const nlohmann::json json = read_json_object(path);
   const auto flag = [&](const char* key, bool otherwise) {
     const auto found = json.find(key);
     if (found == json.end() || found->is_null()) return otherwise;

@@ -115,7 +115,7 @@ class ListTest(unittest.TestCase):
     def test_a_ladder_is_listed_with_figures_and_source(self):
         result = run("list", "pythia-deduped")
         self.assertEqual(result.returncode, 0)
-        self.assertRegex(result.stdout, r"EleutherAI/pythia-12b-deduped +- +11.8B +11.3B +- +300B +2.1e\+22")
+        self.assertRegex(result.stdout, r"EleutherAI/pythia-12b-deduped +11.8B +11.3B +- +300B +2.1e\+22")
         self.assertIn("arXiv:2304.01373", result.stdout)
         self.assertNotIn("EleutherAI/pythia-12b ", result.stdout)
 

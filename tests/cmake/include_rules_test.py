@@ -28,7 +28,7 @@ MAY_INCLUDE = {
 
 # Outside headers that only some components may see, and whether their headers may too.
 OUTSIDE = {
-    r"nlohmann/": {"spec", "weights", "tokenizer", "task", "analysis", "report", "cli"},
+    r"nlohmann/": {"base", "spec", "weights", "tokenizer", "task", "analysis", "report", "cli"},
     r"mpi\.h": {"parallel", "store"},
     r"nccl\.h": {"parallel"},
     r"hdf5\.h|H5": {"store"},
@@ -37,7 +37,7 @@ OUTSIDE = {
     r"CLI/": {"cli"},
     r"spdlog/": {"base"},
 }
-IN_PUBLIC_HEADERS = {r"ATen/|c10/|torch/": {"model", "engine"}}
+IN_PUBLIC_HEADERS = {r"nlohmann/": {"base"}, r"ATen/|c10/|torch/": {"model", "engine"}}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 

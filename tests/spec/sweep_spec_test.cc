@@ -214,6 +214,8 @@ TEST(SweepSpec, broken_json_and_missing_files_are_named) {
   EXPECT_THAT(problem_of("{\n  // mine\n  \"name\": \"a\"}"),
               AllOf(HasSubstr("sweep.json: not valid JSON: line 2, column 3: "),
                     HasSubstr("a comment is a key, \"comment\": \"…\"")));
+  EXPECT_THAT(problem_of("{\"name\": " + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}"),
+              HasSubstr("sweep.json: JSON nested deeper than 64 levels"));
   EXPECT_THAT(problem_of("[]"), HasSubstr("sweep.json: /: expected an object, found array"));
   EXPECT_THAT(test::message_of<SpecError>([] { read_sweep_spec("/no/such.json"); }),
               HasSubstr("/no/such.json: No such file"));

@@ -78,11 +78,24 @@ TEST(TaskReader, every_bad_line_is_named_in_one_pass) {
   EXPECT_THAT(text, HasSubstr("t.jsonl:3: prompt: expected a string"));
   EXPECT_THAT(text, HasSubstr("t.jsonl:3: classes/1: expected a string that is not empty"));
   EXPECT_THAT(text, HasSubstr("t.jsonl:3: answer_index: expected 0 to 1, found -1"));
-  EXPECT_THAT(text, HasSubstr("t.jsonl:4: not valid JSON"));
+  EXPECT_THAT(text, HasSubstr("t.jsonl:4: not valid JSON: column 2: "));
   EXPECT_THAT(text, HasSubstr("t.jsonl:5: expected an object, found array"));
   EXPECT_THAT(text, HasSubstr("t.jsonl:6: answer_index: expected an integer"));
   EXPECT_THAT(text, HasSubstr("t.jsonl:7: not valid JSON"));
   EXPECT_THAT(text, HasSubstr("t.jsonl:8: answer_index: expected 0 to 1"));
+}
+
+TEST(TaskReader, what_is_nested_without_end_is_refused) {
+  const test::TemporaryFolder folder;
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  const auto problem_of = [&](const std::string& name, const std::string& text) {
+    const auto path = folder.write(name, text);
+    return test::message_of<DataError>([&] { read_task({.name = "t", .path = path}); });
+  };
+  EXPECT_THAT(problem_of("t.jsonl", "{\"prompt\": " + deep + "}"), HasSubstr("t.jsonl:1: JSON nested deeper"));
+  EXPECT_THAT(problem_of("t.json", "{\"examples\": " + deep + "}"), HasSubstr("t.json: JSON nested deeper"));
+  EXPECT_THAT(problem_of("t.csv", "prompt,classes,answer_index\np,\"" + deep + "\",0\n"),
+              HasSubstr("t.csv:2: classes"));
 }
 
 TEST(TaskReader, an_empty_or_missing_file_and_an_offset_beyond_the_end_are_refused) {

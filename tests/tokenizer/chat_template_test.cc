@@ -132,7 +132,7 @@ TEST(ChatTemplate, a_token_that_only_the_tokenizers_class_knows_is_refused) {
 TEST(ChatTemplate, a_malformed_config_is_refused_by_file_and_key) {
   const std::pair<std::string, std::string> cases[] = {
       {"{", "not valid JSON"},
-      {"[]", "expected an object"},
+      {"[]", "expected a JSON object"},
       {R"({"chat_template": 1})", "/chat_template: expected a string or a list"},
       {R"({"chat_template": ["a"]})", "/chat_template: expected {\"name\""},
       {R"({"chat_template": [{"name": "rag", "template": "a"}, {"name": "tool_use", "template": "b"}]})",

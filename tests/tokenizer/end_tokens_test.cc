@@ -34,7 +34,7 @@ TEST(EndTokens, are_those_of_generation_config_json) {
   folder.write("generation_config.json", R"({"eos_token_id": "</s>"})");
   EXPECT_THAT(test::message_of<DataError>([&] { ends_with(folder); }),
               HasSubstr("generation_config.json: /eos_token_id: expected token ids, found \"</s>\""));
-  folder.write("generation_config.json", "[");
+  folder.write("generation_config.json", "[]");
   EXPECT_THAT(test::message_of<DataError>([&] { ends_with(folder); }), HasSubstr("expected a JSON object"));
 }
 

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "catenary/base/error.h"
-#include "catenary/base/json_error.h"
 #include "catenary/base/mapped_file.h"
+#include "catenary/base/parse_json.h"
 #include "catenary/spec/work_unit.h"
 #include "catenary/weights/model_config.h"
 #include "cli/light/json.h"
@@ -21,9 +21,9 @@ namespace {
 
 Json parse(const std::filesystem::path& path) {
   try {
-    return Json::parse(MappedFile(path).text());
-  } catch (const Json::exception& e) {
-    throw SpecError(fmt::format("{}: not valid JSON: {}", path.string(), json_error_text(e.what())));
+    return parse_json<Json>(MappedFile(path).text());
+  } catch (const JsonError& e) {
+    throw SpecError(fmt::format("{}: {}", path.string(), e.what()));
   }
 }
 
@@ -124,8 +124,12 @@ double draw(std::mt19937_64& random, double spread) {
 }  // namespace
 
 bool is_workload(const std::filesystem::path& path) {
-  const Json json = Json::parse(MappedFile(path).text(), nullptr, /*allow_exceptions=*/false);
-  return json.is_object() && json.contains("shapes");
+  try {
+    const Json json = parse_json<Json>(MappedFile(path).text());
+    return json.is_object() && json.contains("shapes");
+  } catch (const JsonError&) {
+    return false;  // whoever reads it as a sweep says what is wrong
+  }
 }
 
 Workload read_workload(const std::filesystem::path& path) {

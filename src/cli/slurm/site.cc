@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "catenary/base/error.h"
-#include "catenary/base/json_error.h"
+#include "catenary/base/parse_json.h"
 
 namespace catenary::cli {
 namespace {
@@ -52,15 +51,12 @@ Site read_site() {
   const auto path = find_site_file();
   if (!path) return site;
   site.path = *path;
-  std::ifstream file(*path, std::ios::binary);
-  if (!file) throw SpecError(fmt::format("{}: the site file cannot be read", path->string()));
   Json json;
   try {
-    json = Json::parse(file);
-  } catch (const Json::exception& e) {
-    throw SpecError(fmt::format("{}: not valid JSON: {}", path->string(), json_error_text(e.what())));
+    json = read_json_object(*path);
+  } catch (const DataError& e) {
+    throw SpecError(e.what());
   }
-  if (!json.is_object()) throw SpecError(fmt::format("{}: expected an object", path->string()));
 
   Problems problems;
   const auto expect = [&](const std::string& key, const Json& value, bool fits, std::string_view expected) {
