@@ -26,6 +26,7 @@ struct Function {
 
 constexpr double kNegligible = 1e-24;  // of the sum of squares at the start
 constexpr double kVanishing = 1e-5;
+constexpr double kMaxCondition = 1e15;  // some of NIST's problems are close
 
 /// The largest cosine between the residuals and a column of the jacobian: 0 at a minimum, whatever the units.
 double largest_cosine(const Eigen::VectorXd& residuals, const Eigen::MatrixXd& jacobian) {
@@ -40,7 +41,7 @@ double largest_cosine(const Eigen::VectorXd& residuals, const Eigen::MatrixXd& j
 }  // namespace
 
 FitStatus examine_solution(const Eigen::VectorXd& residuals, const Eigen::MatrixXd& jacobian, double negligible,
-                           Eigen::MatrixXd& inverse) {
+                           double max_condition, Eigen::MatrixXd& pseudoinverse) {
   if (!jacobian.allFinite()) return FitStatus::kNotConverged;
   const bool nothing_left = residuals.squaredNorm() <= negligible;
   if (!nothing_left && largest_cosine(residuals, jacobian) > kVanishing) return FitStatus::kNotConverged;
@@ -49,12 +50,11 @@ FitStatus examine_solution(const Eigen::VectorXd& residuals, const Eigen::Matrix
   // Columns of unit length: the rank must not depend on the parameters' units.
   const Eigen::VectorXd length =
       jacobian.colwise().norm().transpose().unaryExpr([](double l) { return l > 0 ? l : 1; });
-  const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(jacobian * length.cwiseInverse().asDiagonal());
+  Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(jacobian * length.cwiseInverse().asDiagonal());
+  qr.setThreshold(1 / max_condition);
   if (qr.rank() < k) return FitStatus::kUndetermined;
-  const Eigen::MatrixXd r_inverse =
-      qr.matrixR().topRows(k).triangularView<Eigen::Upper>().solve(Eigen::MatrixXd::Identity(k, k));
-  const Eigen::MatrixXd root = length.cwiseInverse().asDiagonal() * (qr.colsPermutation() * r_inverse);
-  inverse = root * root.transpose();
+  pseudoinverse =
+      length.cwiseInverse().asDiagonal() * qr.solve(Eigen::MatrixXd::Identity(jacobian.rows(), jacobian.rows()));
   return FitStatus::kConverged;
 }
 
@@ -83,8 +83,9 @@ NonlinearFit minimize_squares(const ResidualFunction& residuals, int num_residua
   Eigen::VectorXd at_best(num_residuals);
   Eigen::MatrixXd jacobian(num_residuals, num_parameters);
   residuals(best.parameters.data(), at_best.data(), jacobian.data());
-  Eigen::MatrixXd inverse;
-  best.status = examine_solution(at_best, jacobian, kNegligible * initial, inverse);
+  Eigen::MatrixXd pseudoinverse;
+  best.status = examine_solution(at_best, jacobian, kNegligible * initial, kMaxCondition, pseudoinverse);
+  const Eigen::MatrixXd inverse = pseudoinverse * pseudoinverse.transpose();
   best.covariance.assign(inverse.data(), inverse.data() + inverse.size());
   return best;
 }

@@ -101,16 +101,19 @@ void fit_equation(const Equation& equation, std::span<const ScalingPoint> points
 
   fit.parameters.assign(best.begin(), best.end());
   Eigen::VectorXd at_best(n);
-  Eigen::MatrixXd jacobian(n, k), inverse;
+  Eigen::MatrixXd jacobian(n, k), a;
   residuals(best.data(), at_best.data(), jacobian.data());
   constexpr double kNegligible = 1e-12;  // a millionth of a standard error in all
-  fit.status = examine_solution(at_best, jacobian, kNegligible, inverse);
+  // Where parameters make up for each other to a millionth, a step between two points, say, the points do not tell
+  // them, and what covariances and bands would be computed from is rounding.
+  constexpr double kMaxCondition = 1e6;
+  fit.status = examine_solution(at_best, jacobian, kNegligible, kMaxCondition, a);
   if (fit.status != FitStatus::kConverged) return;
+  Eigen::MatrixXd inverse = a * a.transpose();
   if (!item_covariance.empty()) {
     Eigen::MatrixXd correlation = Eigen::Map<const Eigen::MatrixXd>(item_covariance.data(), n, n);
     const Eigen::VectorXd deviation = correlation.diagonal().cwiseSqrt().cwiseInverse();
     correlation = (deviation.asDiagonal() * correlation * deviation.asDiagonal()).eval();
-    const Eigen::MatrixXd a = inverse * jacobian.transpose();
     const Eigen::MatrixXd residual = Eigen::MatrixXd::Identity(n, n) - jacobian * a;
     const double expected = (residual * correlation * residual.transpose()).trace();
     if (n > k && expected > 0) fit.deviance *= static_cast<double>(n - k) / expected;

@@ -16,10 +16,11 @@ struct TinyOptions {
   double initial_trust_region = 1e4;
 };
 
-/// Whether residuals [n] with jacobian [n, k] are those of a minimum, and (J' J)^-1 there if it exists. `initial` is
-/// the sum of squares where the solver began.
+/// Whether residuals [n] with jacobian J [n, k] are those of a minimum, a sum of squares of `negligible` being as good
+/// as 0, and the pseudoinverse (J' J)^-1 J' [k, n] if J, its columns scaled to unit length, has a condition number of
+/// at most about `max_condition`; else the parameters are undetermined.
 FitStatus examine_solution(const Eigen::VectorXd& residuals, const Eigen::MatrixXd& jacobian, double negligible,
-                           Eigen::MatrixXd& inverse);
+                           double max_condition, Eigen::MatrixXd& pseudoinverse);
 
 /// Runs ceres::TinySolver from `parameters` and leaves the best point there. False where the start is outside the
 /// function's domain. `Function` as ceres/tiny_solver.h wants it.

@@ -156,7 +156,7 @@ double averaged_limit(const std::vector<Prediction>& predictions, double probabi
   }
 }
 
-Forecast forecast(const std::vector<FittedCurve>& curves, double scale) {
+Forecast forecast(const std::vector<FittedCurve>& curves, double scale, bool is_proportion) {
   Forecast result{scale, {kNan, kNan, -kInfinity, kInfinity}, "", kNan};
   std::vector<Prediction> predictions;
   for (const FittedCurve& curve : curves) {
@@ -165,10 +165,17 @@ Forecast forecast(const std::vector<FittedCurve>& curves, double scale) {
     predictions.push_back({curve.akaike_weight, one.value, one.standard_error, interval_degrees_of_freedom(curve)});
   }
   if (predictions.empty()) return result;
-  double value = 0, error = 0;
-  for (const Prediction& one : predictions) value += one.weight * one.value;
-  for (const Prediction& one : predictions) error += one.weight * std::hypot(one.error, one.value - value);
-  result.predicted = {value, error, averaged_limit(predictions, 0.025), averaged_limit(predictions, 0.975)};
+  double mean = 0, error = 0;
+  for (const Prediction& one : predictions) mean += one.weight * one.value;
+  for (const Prediction& one : predictions) error += one.weight * std::hypot(one.error, one.value - mean);
+  Estimate predicted{averaged_limit(predictions, 0.5), error, averaged_limit(predictions, 0.025),
+                     averaged_limit(predictions, 0.975)};
+  if (is_proportion) {
+    constexpr double kTolerance = 0.005;  // a curve that levels off just above 1
+    if (predicted.value < -kTolerance || predicted.value > 1 + kTolerance) return result;
+    for (double* end : {&predicted.value, &predicted.low, &predicted.high}) *end = std::clamp(*end, 0.0, 1.0);
+  }
+  result.predicted = predicted;
   return result;
 }
 
@@ -182,7 +189,7 @@ std::vector<Forecast> predict_held_out(const Ladder& ladder, const ValueModel& m
   const auto curves = fit_curves(std::span(points).first(n - held), model, covariance);
   std::vector<Forecast> result;
   for (std::size_t i = n - held; i < n; ++i) {
-    result.push_back(forecast(curves, points[i].scale));
+    result.push_back(forecast(curves, points[i].scale, model.is_proportion));
     result.back().model = ladder.points[i].model;
     result.back().observed = points[i].value;
   }
@@ -305,7 +312,8 @@ CurveReport make_report(Ladder ladder, const ReportOptions& options) {
   }
   if (is_turn && !report.turning_point) report.turning_point = extremal_point(used, means, turn == Turn::kLowest);
   report.held_out = predict_held_out(used, model, options.num_held_out);
-  for (const double scale : options.forecast_scales) report.forecasts.push_back(forecast(report.curves, scale));
+  for (const double scale : options.forecast_scales)
+    report.forecasts.push_back(forecast(report.curves, scale, model.is_proportion));
   report.power = power_of(used, report.judgement);
   return report;
 }

@@ -68,6 +68,24 @@ TEST(ReportSimulation, turning_points_and_effects_lie_in_their_intervals) {
   EXPECT_GE(ends_covered, 0.91 * kNumStudies);
 }
 
+// A wide U of accuracy, whose parabola is far above 1 a few decades on, and a rise that levels off below 1.
+TEST(Report, a_forecast_of_a_fraction_is_one_or_nothing) {
+  std::mt19937_64 random(9);
+  std::vector<Ladder> ladders;
+  ladders.push_back(simulate(random, 9, 2000, [](double x) { return 0.3 + 1.6 * (x - 0.5) * (x - 0.5); }));
+  ladders.push_back(simulate(random, 9, 2000, [](double x) { return 1 / (1 + std::exp(-(9 * x - 4))); }));
+  const std::vector<double> scales = {1e12, 1e15, 1e20};
+  const auto reports = make_reports(std::move(ladders), {.forecast_scales = scales});
+  EXPECT_EQ(reports[0].selected, Curve::kQuadratic);
+  for (const Forecast& forecast : reports[0].forecasts) EXPECT_TRUE(std::isnan(forecast.predicted.value));
+  for (const Forecast& forecast : reports[1].forecasts) {
+    EXPECT_GE(forecast.predicted.low, 0.9);
+    EXPECT_GE(forecast.predicted.value, forecast.predicted.low);
+    EXPECT_GE(forecast.predicted.high, forecast.predicted.value);
+    EXPECT_LE(forecast.predicted.high, 1);
+  }
+}
+
 TEST(ReportSimulation, slopes_lie_in_their_intervals) {
   std::mt19937_64 random(7);
   int covered = 0;

@@ -63,6 +63,36 @@ TEST(ScalingCurve, a_normal_line_is_the_polynomial) {
   EXPECT_NEAR(predict(fit, 3e8).standard_error, predict(line, 3e8).standard_error, 1e-10);
 }
 
+// Losses of a task on which models fall into a trap between the third and the fifth. A projection keeps at most the
+// trace of the items' correlations, n, so that n - k of n is the least that may be left of the plain sum of squares.
+TEST(ScalingCurve, a_step_that_two_curves_cannot_place_does_not_make_them_the_best) {
+  const std::vector<ScalingPoint> points = {
+      {8676, .0717, .0064, 300},  {12592, .0336, .0023, 300}, {31072, .0211, .0014, 300}, {83184, .956, .072, 300},
+      {187840, 2.473, .102, 300}, {360096, 2.201, .087, 300}, {1685184, 2.12, .077, 300}};
+  const auto n = points.size();
+  std::vector<double> covariance(n * n);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j)
+      covariance[i * n + j] = (i == j ? 1 : 0.5) * points[i].standard_error * points[j].standard_error;
+  }
+  const auto fits = fit_curves(points, {}, covariance);
+  int num_converged = 0;
+  for (const FittedCurve& fit : fits) {
+    if (fit.status != FitStatus::kConverged) continue;
+    ++num_converged;
+    double sum_squares = 0;
+    for (const ScalingPoint& point : points) {
+      const double away = (point.value - value_at(fit, fit.parameters, point.scale)) / point.standard_error;
+      sum_squares += away * away;
+      EXPECT_LT(predict(fit, point.scale).high, 10) << to_string(fit.curve);
+    }
+    const auto left = static_cast<double>(fit.degrees_of_freedom) / static_cast<double>(n);
+    EXPECT_GE(fit.deviance, sum_squares * left * (1 - 1e-9)) << to_string(fit.curve);
+  }
+  EXPECT_GE(num_converged, 3);
+  EXPECT_EQ(select_curve(fits)->curve, Curve::kQuadratic);
+}
+
 TEST(ScalingCurve, one_extreme_point_does_not_end_a_proportions_fit) {
   const std::vector<ScalingPoint> points = {
       {1e6, 0, .02, 100}, {1e7, 0, .02, 100}, {1e8, 0.5, .05, 100}, {1e9, 1, .02, 100}, {1e10, 1, .02, 100}};

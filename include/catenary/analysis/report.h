@@ -21,12 +21,14 @@ struct ReportOptions {
   int num_threads = 0;                  // 0: the machine's
 };
 
-/// The curves' value at a scale: the mean over curves by Akaike weight w_i, with
+/// The curves' value at a scale, averaged over curves by Akaike weight w_i. The interval has 2.5 % of the averaged
+/// tails on either side: the low x solves sum w_i P(T_i < (x - y_i) / se_i) = 0.025, T_i Student's with the curve's
+/// degrees of freedom (D. Turek, D. Fletcher, Comput. Stat. Data Anal. 56 (2012) 2809); the value has half on either
+/// side, as a mean could lie outside. With the curves' mean y,
 ///   standard error = sum w_i sqrt(se_i^2 + (y_i - y)^2)
-/// (K. P. Burnham, D. R. Anderson, Model Selection and Multimodel Inference, section 4.3), and an interval with 2.5 %
-/// of the averaged tails on either side: the low x solves sum w_i P(T_i < (x - y_i) / se_i) = 0.025, T_i Student's with
-/// the curve's degrees of freedom (D. Turek, D. Fletcher, Comput. Stat. Data Anal. 56 (2012) 2809). It is the interval
-/// of the curve; a new model scatters about it.
+/// (K. P. Burnham, D. R. Anderson, Model Selection and Multimodel Inference, section 4.3). It is the interval of the
+/// curve; a new model scatters about it. A fraction's ends at 0 and 1; where its value would not lie between, as far
+/// along a parabola, nothing is said: NaN.
 struct Forecast {
   double scale;
   Estimate predicted;

@@ -328,21 +328,26 @@ void print_comparisons(const std::vector<Comparison>& comparisons) {
 void print_forecasts(const std::vector<CurveReport>& reports) {
   std::vector<std::vector<std::string>> rows{
       {"metric", "task", "condition", "family", "scale", "predicted", "observed", "error"}};
+  bool has_unknown = false;
   for (const CurveReport& report : reports) {
     const Ladder& ladder = report.ladder;
     const auto add = [&](const analysis::Forecast& forecast) {
-      if (std::isnan(forecast.predicted.value)) return;  // no curve
-      const bool is_held_out = !forecast.model.empty();
-      const int decimals = decimals_for(forecast.predicted.standard_error);
+      const auto& [value, error, low, high] = forecast.predicted;
+      const bool is_held_out = !forecast.model.empty(), is_known = !std::isnan(value);
+      const int decimals = is_known ? std::min(decimals_for(error), 3) : 2;
       rows.push_back({ladder.metric.name, ladder.task, ladder.condition, ladder.family, short_number(forecast.scale),
-                      interval_text(forecast.predicted),
+                      is_known ? fmt::format("{0:.{3}f} ({1:.{3}f} to {2:.{3}f})", value, low, high, decimals) : "–",
                       is_held_out ? fmt::format("{:.{}f}", forecast.observed, decimals) : "–",
-                      is_held_out ? signed_text(forecast.observed - forecast.predicted.value, decimals) : "–"});
+                      is_held_out && is_known ? signed_text(forecast.observed - value, decimals) : "–"});
+      has_unknown |= !is_known;
     };
     for (const auto& forecast : report.held_out) add(forecast);
     for (const auto& forecast : report.forecasts) add(forecast);
   }
-  if (rows.size() > 1) fmt::print("extrapolation, 95 % intervals of the curve\n\n{}\n", text_table(rows, {4, 6, 7}));
+  if (rows.size() == 1) return;
+  fmt::print("extrapolation, 95 % intervals of the curve\n\n{}", text_table(rows, {4, 6, 7}));
+  if (has_unknown) fmt::print("{}", for_output("predicted –: no curve, or one that leaves 0 to 1 there\n"));
+  fmt::print("\n");
 }
 
 }  // namespace
