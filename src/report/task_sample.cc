@@ -71,7 +71,7 @@ FoundTask find_task(const store::TaskRow& row, const std::string& spec_text) {
   const std::string end = "the items' texts are left out";
   FoundTask found;
   try {
-    auto spec = spec::parse_sweep_spec(spec_text, "/sweep.json");
+    auto spec = spec::parse_tasks_and_conditions(spec_text);
     const auto it = std::ranges::find(spec.tasks, row.name, &spec::TaskSpec::name);
     if (it == spec.tasks.end()) {
       found.note = fmt::format("the sweep's spec has no task {}: {}", row.name, end);

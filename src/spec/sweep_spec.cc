@@ -474,6 +474,62 @@ Enum parse_word(std::string_view what, std::string_view word, const std::array<W
   throw SpecError(fmt::format("{}: expected one of {}, found \"{}\"", what, list_words<Enum>(words), word));
 }
 
+SweepSpec parse_sweep_spec(const std::string& text, const std::filesystem::path& path, bool with_models) {
+  SweepSpec spec;
+  spec.text = text;
+  const std::string file = path.string();
+  Problems problems;
+  const Json json = parse_json(spec.text, file, problems);
+
+  ObjectReader root(json, "", file, problems);
+  spec.name = checked_name(root, "name", root.get_string("name"));
+  spec.dtype = root.to_word("dtype", root.find("dtype"), kDTypes).value_or(spec.dtype);
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  const auto resolve = [&](const std::string& relative) { return (folder / relative).lexically_normal(); };
+
+  std::set<std::string> model_names, task_names, condition_names;
+  const auto read_models = [&](ObjectReader& entry) {
+    const bool is_ladder = entry.find("ladder") != nullptr;
+    if (!is_ladder && entry.find("folder") == nullptr) {
+      spec.models.push_back(read_model(entry, model_names, spec.name, folder));
+      return;
+    }
+    auto models =
+        is_ladder ? read_ladder(entry, model_names, folder) : read_folder(entry, model_names, spec.name, folder);
+    read_tensor_parallel(entry, models);
+    std::ranges::move(models, std::back_inserter(spec.models));
+  };
+  if (with_models) {
+    root.each("models", read_models);
+  } else {
+    root.find("models");
+  }
+  root.each("tasks", [&](ObjectReader& entry) {
+    TaskSpec task;
+    if (entry.find("generate") != nullptr) {
+      task.generate = read_generated_task(entry);
+      task.name = read_unique_name(entry, task_names, task.generate->name + (task.generate->control ? "-control" : ""));
+    } else {
+      task.name = read_unique_name(entry, task_names);
+      task.path = resolve(entry.get_string("path"));
+      task.format = entry.to_word("format", entry.find("format"), kTaskFormats);
+      entry.find_object("fields", [&](ObjectReader& fields) { task.fields = read_mapping(fields); });
+    }
+    task.offset = entry.find_integer("offset", 0).value_or(0);
+    task.limit = entry.find_integer("limit", 1);
+    if (const auto exemplars = entry.find_string("exemplars")) task.exemplars = resolve(*exemplars);
+    spec.tasks.push_back(std::move(task));
+  });
+  root.each("conditions", [&](ObjectReader& entry) {
+    std::string condition_name = read_unique_name(entry, condition_names);
+    spec.conditions.push_back(read_condition(entry, resolve));
+    spec.conditions.back().name = std::move(condition_name);
+  });
+  root.finish();
+  problems.throw_if_any<SpecError>();
+  return spec;
+}
+
 }  // namespace
 
 std::string kind_of(const ConditionSpec& condition) {
@@ -560,58 +616,11 @@ SweepSpec read_sweep_spec(const std::filesystem::path& path) {
   } catch (const DataError& e) {
     throw SpecError(e.what());
   }
-  return parse_sweep_spec(text, path);
+  return parse_sweep_spec(text, path, /*with_models=*/true);
 }
 
-SweepSpec parse_sweep_spec(const std::string& text, const std::filesystem::path& path) {
-  SweepSpec spec;
-  spec.text = text;
-  const std::string file = path.string();
-  Problems problems;
-  const Json json = parse_json(spec.text, file, problems);
-
-  ObjectReader root(json, "", file, problems);
-  spec.name = checked_name(root, "name", root.get_string("name"));
-  spec.dtype = root.to_word("dtype", root.find("dtype"), kDTypes).value_or(spec.dtype);
-  const auto folder = std::filesystem::absolute(path).parent_path();
-  const auto resolve = [&](const std::string& relative) { return (folder / relative).lexically_normal(); };
-
-  std::set<std::string> model_names, task_names, condition_names;
-  root.each("models", [&](ObjectReader& entry) {
-    const bool is_ladder = entry.find("ladder") != nullptr;
-    if (!is_ladder && entry.find("folder") == nullptr) {
-      spec.models.push_back(read_model(entry, model_names, spec.name, folder));
-      return;
-    }
-    auto models =
-        is_ladder ? read_ladder(entry, model_names, folder) : read_folder(entry, model_names, spec.name, folder);
-    read_tensor_parallel(entry, models);
-    std::ranges::move(models, std::back_inserter(spec.models));
-  });
-  root.each("tasks", [&](ObjectReader& entry) {
-    TaskSpec task;
-    if (entry.find("generate") != nullptr) {
-      task.generate = read_generated_task(entry);
-      task.name = read_unique_name(entry, task_names, task.generate->name + (task.generate->control ? "-control" : ""));
-    } else {
-      task.name = read_unique_name(entry, task_names);
-      task.path = resolve(entry.get_string("path"));
-      task.format = entry.to_word("format", entry.find("format"), kTaskFormats);
-      entry.find_object("fields", [&](ObjectReader& fields) { task.fields = read_mapping(fields); });
-    }
-    task.offset = entry.find_integer("offset", 0).value_or(0);
-    task.limit = entry.find_integer("limit", 1);
-    if (const auto exemplars = entry.find_string("exemplars")) task.exemplars = resolve(*exemplars);
-    spec.tasks.push_back(std::move(task));
-  });
-  root.each("conditions", [&](ObjectReader& entry) {
-    std::string condition_name = read_unique_name(entry, condition_names);
-    spec.conditions.push_back(read_condition(entry, resolve));
-    spec.conditions.back().name = std::move(condition_name);
-  });
-  root.finish();
-  problems.throw_if_any<SpecError>();
-  return spec;
+SweepSpec parse_tasks_and_conditions(const std::string& text) {
+  return parse_sweep_spec(text, "/sweep.json", /*with_models=*/false);
 }
 
 }  // namespace catenary::spec

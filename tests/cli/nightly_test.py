@@ -50,6 +50,16 @@ class NightlyTest(harness.SweepTestCase):
         self.train(SMALL)
         self.assertNotEqual(self.night(0), night)
 
+    def test_new_checkpoints_of_a_folder_are_taken_in_and_the_page_shows_the_items(self):
+        spec = json.loads(self.sweep.read_text()) | {"models": [{"folder": "checkpoints", "family": "run"}]}
+        self.sweep.write_text(json.dumps(spec))
+        prompt = json.loads((harness.DEMO / "tasks" / "recall.jsonl").read_text().splitlines()[0])["prompt"]
+        for i, name in enumerate((SMALL, LARGE)):
+            shutil.copytree(harness.DEMO / "models" / name, self.folder / "checkpoints" / f"step-{i}")
+            page = (self.night(0) / "report.html").read_text()
+            self.assertIn(json.dumps(prompt)[1:-1], page)
+            self.assertEqual([f"step-{k}" in page for k in range(2)], [True, i == 1])
+
     def test_a_folder_that_cannot_be_made_is_told(self):
         result = harness.run("nightly", self.sweep, "-o", self.sweep / "nights")
         self.check(result, 1, "catenary: error: ", "sweep.json/nights: the folder cannot be made: Not a directory")

@@ -365,6 +365,19 @@ exit $code
         self.assertIn("gave up: 2 starts in a row got nothing done", self.log())
         self.assertEqual(self.store.read_bytes(), b"this is no store")
 
+    def test_what_another_sweep_writes_is_no_progress_of_the_job(self):
+        spec = self.long_spec()
+        with subprocess.Popen([CATENARY, "run", spec, "-o", self.store, "--threads", "1", "--device", "cpu"],
+                              env=self.env | {"CATENARY_SLOW_RANGE": "200"}, stderr=subprocess.DEVNULL) as other:
+            self.addCleanup(other.kill)
+            self.wait_until_some_are_done()
+            job = self.sbatch(f"--wrap=exec {CATENARY} supervise --tries=2 -- {spec} -o {self.store} --threads 1 --device cpu")
+            self.wait_for_the_study(job, "1:0")
+            self.assertIsNone(other.poll())
+            other.kill()
+        self.assertEqual(self.log().count("another sweep is writing this store"), 2, self.log())
+        self.assertIn("gave up: 2 starts in a row got nothing done", self.log())
+
     # ---- arrays and nights -----------------------------------------------------------------------------------------
 
     def sbatch(self, *args):

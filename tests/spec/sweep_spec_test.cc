@@ -295,6 +295,18 @@ TEST(SweepSpec, a_ladder_and_a_folder_give_each_model_its_ranks_by_name) {
   EXPECT_THAT(text, HasSubstr("/models/4/tensor_parallel: expected an integer of at least 1, found {\"x\":2}"));
 }
 
+TEST(SweepSpec, tasks_and_conditions_are_read_from_a_text_whose_models_are_gone) {
+  const SweepSpec spec = parse_tasks_and_conditions(R"({
+    "name": "s",
+    "models": [{"folder": "checkpoints", "family": "f"}, {"ladder": "pythia", "root": "nowhere"}],
+    "tasks": [{"name": "t", "path": "data/t.jsonl"}],
+    "conditions": [{"name": "zero_shot", "kind": "zero_shot"}]})");
+  EXPECT_TRUE(spec.models.empty());
+  ASSERT_EQ(spec.tasks.size(), 1U);
+  EXPECT_EQ(spec.tasks[0].path, "/data/t.jsonl");
+  EXPECT_EQ(spec.conditions.size(), 1U);
+}
+
 TEST(ItemRange, ranges_cover_a_unit_once) {
   EXPECT_TRUE(cut_into_ranges(0, 0).empty());
   for (const std::int64_t num_items : {1, 63, 64, 65, 860}) {

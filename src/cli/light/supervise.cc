@@ -86,11 +86,13 @@ struct History {
 struct Progress {
   std::int64_t num_recorded = 0;  // ranges that are done or failed
   double last_done = 0;           // when: seconds since 1970-01-01 UTC. A range that is done over counts, too
+  double last_run = 0;            // when it began
   bool is_complete = false;
   std::map<std::string, std::string> unit_names;  // by id
 
+  // By the step in between: what another job wrote, of which this one was told to wait, does not count.
   bool is_ahead_of(const Progress& earlier) const {
-    return num_recorded > earlier.num_recorded || last_done > earlier.last_done;
+    return last_run != earlier.last_run && (num_recorded > earlier.num_recorded || last_done > earlier.last_done);
   }
 };
 
@@ -102,6 +104,7 @@ Progress look_at(const std::filesystem::path& path) {
     const store::Reader store(path);
     const store::Layout& layout = store.layout();
     progress.is_complete = true;
+    if (!store.runs().empty()) progress.last_run = store.runs().back().started;
     for (const store::StoredRange& range : store.ranges()) {
       if (range.state == store::RangeState::kPending) {
         progress.is_complete = false;
