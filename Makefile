@@ -30,7 +30,7 @@ demo: build
 	build/bin/catenary report build/$(JOB).h5 -o build/$(JOB).html --figures build/$(JOB)-figures
 	@echo 'Look: build/$(JOB).html in a browser, build/$(JOB)-figures for a paper.'
 	@echo 'The table says which tasks get worse with size, and what a condition changes.'
-	@echo 'Next: $(if $(filter demo,$(JOB)),make demo JOB=generated$(comma) or )a task and a model of your own: docs/guide.md.'
+	@echo 'Next: a task and a model of your own: docs/guide.md.'
 
 test: build
 	@cmake --build build --parallel $(JOBS)

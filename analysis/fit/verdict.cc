@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "catenary/analysis/isotonic.h"
 #include "catenary/base/check.h"
 #include "catenary/base/short_number.h"
 
@@ -168,20 +169,50 @@ double arms_p_value(std::span<const Arms> all, const Polynomial& parabola, doubl
   return std::min(1.0, student_upper_tail(strongest, satterthwaite(parabola)) * std::max(2.5, std::log2(num_splits)));
 }
 
+/// How models scatter about the nearest values of a shape: the variance that the items' error leaves over, and how many
+/// degrees of freedom that is known from.
+struct Scatter {
+  double variance, degrees_of_freedom;
+
+  /// Two-sided, of a difference between two points that exceeds what is to be exceeded by `beyond`. Satterthwaite's
+  /// degrees of freedom: only the models' part is estimated.
+  double p_value(double beyond, double standard_error) const {
+    if (!(beyond > 0)) return 1;
+    const double from_items = standard_error * standard_error, from_models = 2 * variance;
+    const double all = from_items + from_models;
+    const double known_from = from_models > 0 ? degrees_of_freedom * std::pow(all / from_models, 2) : kInfinity;
+    return 2 * student_upper_tail(beyond / std::sqrt(all), known_from);
+  }
+};
+
+constexpr Scatter kNoScatter{0, kInfinity};
+
+Scatter scatter_about(const Measured& points, Shape shape) {
+  const ShapeFit fit = fit_shape(points.points, shape);
+  const auto n = static_cast<double>(points.size()), left = n - fit.num_levels;
+  if (left <= 0) return kNoScatter;
+  double excess = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double residual = points[i].value - fit.values[i];
+    excess += residual * residual - points.covariance_of(i, i) * left / n;
+  }
+  return {std::max(0.0, excess / left), left};
+}
+
 /// Rule 2b: the p-value of an interior point that lies below both ends (sign = 1) or above both (sign = -1) by more
 /// than `large_change`, corrected for the number of points; 1 if there is none.
-double towers_p_value(const Measured& points, double large_change, double sign) {
-  double strongest = 0;
+double towers_p_value(const Measured& points, double large_change, double sign, const Scatter& scatter) {
+  double smallest = 1;
   for (std::size_t i = 1; i + 1 < points.size(); ++i) {
-    double weaker = kInfinity;
+    double weaker = 0;
     for (const std::size_t end : {std::size_t{0}, points.size() - 1}) {
       const Estimate height = difference(points, i, end);
-      weaker = std::min(weaker, (sign * height.value - large_change) / height.standard_error);
+      weaker = std::max(weaker, scatter.p_value(sign * height.value - large_change, height.standard_error));
     }
-    strongest = std::max(strongest, weaker);
+    smallest = std::min(smallest, weaker);
   }
   const double num_interior = static_cast<double>(points.size()) - 2;
-  return std::min(1.0, 2 * student_upper_tail(strongest, kInfinity) * num_interior);
+  return std::min(1.0, smallest * num_interior);
 }
 
 /// Rule 4 for one number: its 90 % interval lies inside ± margin.
@@ -222,6 +253,7 @@ std::string text(const Estimate& estimate) {
 struct TurnPValues {
   double arms_down_up, arms_up_down;
   double towers_down_up, towers_up_down;
+  bool turns_twice;  // by 2b with the items' error alone, in both directions
 
   double down_up() const { return std::min(arms_down_up, towers_down_up); }
   double up_down() const { return std::min(arms_up_down, towers_up_down); }
@@ -240,14 +272,15 @@ Decision decide(const Measured& points, const Judgement& evidence, const TurnPVa
   const bool higher_is_better = direction == Direction::kHigherIsBetter;
 
   const bool down_up = turns.down_up() < kLevel, up_down = turns.up_down() < kLevel;
-  if (down_up && up_down) return {Verdict::kInconclusive, kNan, "the values turn more than once"};
+  if ((down_up && up_down) || turns.turns_twice)
+    return {Verdict::kInconclusive, kNan, "the values turn more than once"};
   if (down_up || up_down) {
     const Verdict verdict = down_up == higher_is_better ? Verdict::kUShaped : Verdict::kInvertedU;
     const std::string_view shape = down_up ? "falls, then rises" : "rises, then falls";
     const double p_value = down_up ? turns.down_up() : turns.up_down();
     if ((down_up ? turns.arms_down_up : turns.arms_up_down) >= kLevel)
       return {verdict, p_value,
-              fmt::format("the value {}, each by more than {:g} beyond the items' error", shape, options.large_change)};
+              fmt::format("the value {}, each by more than {:g} beyond its error", shape, options.large_change)};
     return {verdict, p_value,
             fmt::format("the value {}: slope per decade {} up to {}, {} from there", shape,
                         text(evidence.arms->slope_before), short_number(evidence.arms->split_scale),
@@ -262,8 +295,8 @@ Decision decide(const Measured& points, const Judgement& evidence, const TurnPVa
                              ? 2 * student_upper_tail(std::abs(total.value) / total.standard_error,
                                                       static_cast<double>(trend.degrees_of_freedom))
                              : 1;
-  const double beyond = (std::abs(ends.value) - options.large_change) / ends.standard_error;
-  const double p_ends = beyond > 0 ? 2 * student_upper_tail(beyond, kInfinity) : 1;
+  const double p_ends = scatter_about(points, ends.value > 0 ? Shape::kUp : Shape::kDown)
+                            .p_value(std::abs(ends.value) - options.large_change, ends.standard_error);
   if (std::min(p_total, p_ends) < kLevel) {
     const bool is_total = p_total < kLevel;
     const Estimate& shown = is_total ? total : ends;
@@ -372,10 +405,14 @@ Judgement judge(std::span<const ScalingPoint> input, Direction direction, const 
         all, {}, [](const Arms& arms) { return std::max(weaker_arm(arms, 1), weaker_arm(arms, -1)); });
   }
   const Polynomial& parabola = result.polynomials[2];
+  const auto towers = [&](double sign, const Scatter& scatter) {
+    return towers_p_value(points, options.large_change, sign, scatter);
+  };
   const TurnPValues turns{.arms_down_up = arms_p_value(all, parabola, 1),
                           .arms_up_down = arms_p_value(all, parabola, -1),
-                          .towers_down_up = towers_p_value(points, options.large_change, 1),
-                          .towers_up_down = towers_p_value(points, options.large_change, -1)};
+                          .towers_down_up = towers(1, scatter_about(points, Shape::kDownUp)),
+                          .towers_up_down = towers(-1, scatter_about(points, Shape::kUpDown)),
+                          .turns_twice = std::max(towers(1, kNoScatter), towers(-1, kNoScatter)) < kLevel};
   result.p_turn = std::min(turns.down_up(), turns.up_down());
   Decision decision = decide(points, result, turns, direction, options);
   result.verdict = decision.verdict;

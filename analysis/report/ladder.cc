@@ -41,6 +41,12 @@ std::string find_fault(const Series& series, Scale scale) {
     return fmt::format("it has {} items, and {} are needed", series.n, kFewestItems);
   if (series.standard_error == 0 && !series.values.empty())
     return "all its items have the same value, so it has no error";
+  if (std::isnan(series.standard_error))
+    return "its standard error is not known: give standard_error, or n of a fraction";
+  constexpr double kLargest = 1e30;  // squares of what lies between can be added
+  if (std::abs(series.value) > kLargest) return fmt::format("its value, {}, is out of range", series.value);
+  if (series.standard_error > kLargest || (series.standard_error > 0 && series.standard_error < 1 / kLargest))
+    return fmt::format("its standard error, {}, is out of range", series.standard_error);
   if (!(series.standard_error > 0 && std::isfinite(series.standard_error)))
     return "its standard error is not a positive number";
   return {};

@@ -1,5 +1,7 @@
 #include "catenary/analysis/report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -374,6 +376,12 @@ std::vector<CurveReport> make_reports(std::vector<Ladder> ladders, const ReportO
     for (std::size_t i = 0; i < group.size(); ++i) {
       group[i]->p_holm = holm[i];
       group[i]->p_benjamini_hochberg = benjamini_hochberg[i];
+      constexpr double kLevel = 0.05;  // of the verdict's own test
+      if (p_values[i] < kLevel && holm[i] >= kLevel) {
+        group[i]->ladder.notes.push_back(
+            fmt::format("the verdict is not shown among all {} curves of the metric together: p (Holm) is {:.2g}",
+                        group.size(), holm[i]));
+      }
     }
   }
   return reports;

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <numeric>
 
@@ -59,7 +61,9 @@ bool is_hdf5(const std::filesystem::path& path) {
   return std::string_view(start.data(), start.size()) == kSignature;
 }
 
-Table read_table(const std::filesystem::path& path, const std::optional<std::filesystem::path>& models) {
+namespace {
+
+Table read_source(const std::filesystem::path& path, const std::optional<std::filesystem::path>& models) {
   std::error_code failed;
   const auto status = std::filesystem::status(path, failed);
   if (!std::filesystem::exists(status))
@@ -69,9 +73,23 @@ Table read_table(const std::filesystem::path& path, const std::optional<std::fil
   std::string extension = path.extension().string();
   for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   if (extension == ".csv") return read_csv(path);
+  if (!std::filesystem::is_regular_file(status)) throw DataError(fmt::format("{}: not a regular file", path.string()));
+  if (errno = 0; !std::ifstream(path)) throw DataError(fmt::format("{}: {}", path.string(), std::strerror(errno)));
   if (!is_hdf5(path))
     throw DataError(fmt::format("{}: expected a store (.h5), a table (.csv) or a folder of results", path.string()));
   return read_store(path);
+}
+
+}  // namespace
+
+Table read_table(const std::filesystem::path& path, const std::optional<std::filesystem::path>& models) {
+  Table table = read_source(path, models);
+  if (!table.series.empty()) return table;
+  Problems problems;
+  problems.add(fmt::format("{}: there are no results in it", path.string()));
+  for (const std::string& problem : table.problems) problems.add(problem);
+  problems.throw_if_any<DataError>();
+  return table;
 }
 
 }  // namespace catenary::analysis

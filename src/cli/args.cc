@@ -126,9 +126,8 @@ Command parse_args(int argc, char** argv) {
       "  catenary fit demo.h5                        curves and verdicts\n"
       "  catenary report demo.h5 -o demo.html        a page to explore\n"
       "  catenary COMMAND --help                     more about a command\n\n"
-      "Exit codes: 0 done, 1 failed, 2 wrong command or input, 3 ended with failed units or a regression, 75 stopped "
-      "early (run "
-      "again).");
+      "Exit codes: 0 done, 1 failed, 2 wrong command or input, 3 ended with failed units, damage or a regression, 75 "
+      "stopped early (run again).");
   const auto end_with = [&app](const CLI::ParseError& e) {
     const int code = launcher_rank() > 0 ? e.get_exit_code() : app.exit(e);
     return static_cast<int>(code == 0 ? kExitDone : kExitWrongInput);

@@ -77,8 +77,7 @@ CLI::Validator finite_number(double min, double max = std::numeric_limits<double
 CLI::Validator size_with_unit() {
   return CLI::Validator(
       [](std::string& text) {
-        std::string found =
-            fmt::format("expected a number and its unit, such as 8GiB or 512MiB, found \"{}\"", text);
+        std::string found = fmt::format("expected a number and its unit, such as 8GiB or 512MiB, found \"{}\"", text);
         if (text.empty() || std::isalpha(static_cast<unsigned char>(text.back())) == 0) return found;
         try {
           return CLI::AsSizeValue(/*kb_is_1000=*/false)(text).empty() ? std::string() : found;
@@ -93,8 +92,10 @@ void add_compute_options(CLI::App& app, ComputeArgs& args) {
   app.add_option("--device", args.device, "Where to compute: auto, cpu or cuda (one GPU a rank)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
-  app.add_option("--threads", args.num_threads,
-                 "Threads a rank; default OMP_NUM_THREADS, else the rank's share of the cores")
+  app.add_option(
+         "--threads", args.num_threads,
+         "Threads a rank; default those of the store that goes on, else OMP_NUM_THREADS, else the rank's share of "
+         "the cores")
       ->check(whole_number(1, 1024));
   app.add_option("--memory-budget", args.memory_budget_bytes,
                  "Memory a rank may take for weights and batches, such as 8GiB; default: its share of what is free. A "
@@ -182,7 +183,7 @@ void add_options(CLI::App& app, SuperviseArgs& args) {
 
 void add_options(CLI::App& app, SubmitArgs& args) {
   app.add_option("SWEEP", args.spec, "The sweep spec (.json)")->required();
-  app.add_option("-o,--output", args.store, "The store (.h5); default: the spec's name, in this folder");
+  app.add_option("-o,--output", args.store, "The store (.h5); default: the name of the spec's file, in this folder");
   app.add_option("--nodes", args.num_nodes, "Nodes to compute on; default: what the simulator proposes")
       ->check(whole_number(1));
   app.add_option("--ranks-per-node", args.ranks_per_node, "Default: one a GPU; without GPUs one for each 8 cores")
@@ -548,7 +549,8 @@ void add_options(CLI::App& app, PlanArgs& args) {
   CLI::Option* machine =
       app.add_option_function<std::string>(
              "--simulate", [&args](const std::string& text) { args.simulate = parse_machine(text); },
-             fmt::format("Play the sweep on a machine that is not there, such as nodes=1250,gpus=8,gpu=h100. GPUs: {}; "
+             fmt::format("Play the sweep on a machine that is not there, such as nodes=1250,gpus=8,gpu=h100 (gpus and "
+                         "gpu are those if not given). GPUs: {}; "
                          "efficiency=0.4 (of the GPU's FLOPs) and load=2 (GB/s a GPU) can be given as measured",
                          fmt::join(gpu_names(), ", ")))
           ->type_name("nodes=N,gpus=N,gpu=NAME");

@@ -157,7 +157,8 @@ MemoryPlan plan_memory(const weights::ModelConfig& config, spec::DType dtype, at
   const MemoryPlan streamed = plan_beside(Placement::kStreamed, needs.streamed);
   if (streamed.max_tokens >= std::min(kFewestTokens, max_tokens)) return streamed;
   throw SpecError(fmt::format(
-      "{:.0f} MiB of memory are too little: even a layer at a time the model needs {:.0f} MiB",
+      "{:.0f} MiB of memory are too little: even a layer at a time the model needs {:.0f} MiB; --memory-budget, fewer "
+      "ranks on the host or a smaller dtype give it more",
       static_cast<double>(memory_bytes) / (1 << 20),
       static_cast<double>(needs.streamed + needs.per_pass + kFewestTokens * needs.per_token) / (1 << 20) + 1));
 }

@@ -119,8 +119,8 @@ class ObjectReader {
     const bool fits =
         value->is_number_integer() && (!value->is_number_unsigned() || value->get<std::uint64_t>() <= INT64_MAX);
     if (!fits || value->get<std::int64_t>() < min || value->get<std::int64_t>() > max) {
-      const std::string most =
-          max == std::numeric_limits<std::int64_t>::max() ? "" : fmt::format(" and at most {}", max);
+      const bool is_most_told = max < std::numeric_limits<std::int64_t>::max() || value->is_number_unsigned();
+      const std::string most = is_most_told ? fmt::format(" and at most {}", max) : "";
       problem(key, fmt::format("expected an integer of at least {}{}, found {}", min, most, value->dump()));
       return std::nullopt;
     }
@@ -246,8 +246,10 @@ std::string read_unique_name(ObjectReader& entry, std::set<std::string>& names, 
   return name;
 }
 
+constexpr std::int64_t kMostRanksTogether = 65536;
+
 std::optional<std::int64_t> find_power_of_two(ObjectReader& entry, std::string_view key) {
-  const auto value = entry.find_integer(key, 1);
+  const auto value = entry.find_integer(key, 1, kMostRanksTogether);
   if (value && !std::has_single_bit(static_cast<std::uint64_t>(*value))) {
     entry.problem(key, fmt::format("expected a power of two, found {}", *value));
   }

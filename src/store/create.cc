@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "catenary/base/error.h"
+#include "catenary/base/keep_mode.h"
 #include "store/carry_over.h"
 #include "store/checksums.h"
 #include "store/h5.h"
@@ -66,10 +67,11 @@ void check_texts(const std::filesystem::path& path, const Layout& layout, const 
 class UnfinishedFile {
  public:
   explicit UnfinishedFile(const std::filesystem::path& store) {
+    const mode_t mode = std::filesystem::exists(store) ? 0600 : 0666;  // until it gets what the older one has
     for (int i = 1; !descriptor_; ++i) {
       path_ = store;
       path_ += fmt::format(".tmp-{}", i);
-      descriptor_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      descriptor_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
       if (!descriptor_ && errno != EEXIST) {
         throw StoreError(fmt::format("{}: cannot be made: {}", store.string(), std::strerror(errno)));
       }
@@ -93,6 +95,7 @@ class UnfinishedFile {
   }
 
   void rename_to(const std::filesystem::path& store) {
+    keep_mode(store, path_);
     if (::rename(path_.c_str(), store.c_str()) != 0) {
       throw StoreError(fmt::format("{}: cannot be made: {}", store.string(), std::strerror(errno)));
     }

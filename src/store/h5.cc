@@ -36,6 +36,12 @@ std::string take_error_stack() {
     const auto begin = found + kSystemSays.size();
     lines.innermost = lines.innermost.substr(begin, lines.innermost.find('\'', begin) - begin);
   }
+  unsigned long long num_bytes = 0, num_expected = 0;
+  if (std::sscanf(lines.innermost.c_str(), "truncated file: eof = %llu, sblock->base_addr = 0, stored_eof = %llu",
+                  &num_bytes, &num_expected) == 2) {
+    return fmt::format("cut short, {} of {} bytes; copy it again from where it is whole", num_bytes, num_expected);
+  }
+  if (lines.innermost == "unable to find link class") return "it is a link to another file, which no store has";
   if (lines.innermost == lines.outermost) return lines.innermost;
   return fmt::format("{}: {}", lines.outermost, lines.innermost);
 }
@@ -46,6 +52,9 @@ void prepare_library() {
   [[maybe_unused]] static const herr_t once = H5dont_atexit();
   // HDF5 prints its stack on standard error unless told otherwise; ours goes into the exception.
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  // A store is one file. A link in one of a stranger's could lead to any other, or to a pipe that never opens, and what
+  // is then written at that file's offsets would go over this one.
+  [[maybe_unused]] static const herr_t unlinked = H5Lunregister(H5L_TYPE_EXTERNAL);
 }
 
 PropertiesHandle make_properties(hid_t list_class, std::string_view subject) {

@@ -75,7 +75,7 @@ void add_unequal_ranges(const std::vector<Reader>& sources, const std::vector<st
 void merge(const std::vector<std::filesystem::path>& stores, const std::filesystem::path& output) {
   const StoreLock lock(output);
   if (std::filesystem::exists(output)) {
-    throw StoreError(fmt::format("{}: is there already; a merge makes a new file", output.string()));
+    throw DataError(fmt::format("{}: is there already; a merge makes a new file", output.string()));
   }
   std::vector<Reader> sources;
   Problems problems;
@@ -91,7 +91,7 @@ void merge(const std::vector<std::filesystem::path>& stores, const std::filesyst
     }
   }
   if (problems.empty()) add_unequal_ranges(sources, stores, problems);
-  problems.throw_if_any<StoreError>();
+  problems.throw_if_any<DataError>();
   const Layout layout = joined(sources);
   create_store(output, layout, cut_into_ranges(layout), sources);
 }

@@ -41,7 +41,8 @@ struct Reader::State {
   Layout layout;
   Tables tables;
   std::vector<StoredRange> ranges;
-  std::vector<std::uint32_t> checksums;  // of each range's values
+  std::vector<std::uint32_t> checksums;   // of each range's values
+  std::vector<std::size_t> damaged_rows;  // ranges of which the file says something that cannot be
   std::vector<std::string> errors;
   std::vector<Run> runs;
   ResultColumns<Column> columns;
@@ -73,13 +74,13 @@ H5File open_store(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::map<std::string, std::int32_t> read_tensor_parallel_sizes(const std::filesystem::path& path) {
+StoredChoices read_choices(const std::filesystem::path& path) {
   const H5File file = open_store(path);
   const auto names = read_text_column(file, "models/name");
   const auto sizes = Column<std::int32_t>::open(file, "models/tensor_parallel_size", names.size()).read_all();
-  std::map<std::string, std::int32_t> by_name;
-  for (std::size_t i = 0; i < names.size(); ++i) by_name[names[i]] = sizes[i];
-  return by_name;
+  StoredChoices choices{.threads_per_rank = read_int_attribute(file, "threads_per_rank"), .tensor_parallel_sizes = {}};
+  for (std::size_t i = 0; i < names.size(); ++i) choices.tensor_parallel_sizes[names[i]] = sizes[i];
+  return choices;
 }
 
 Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
@@ -134,7 +135,9 @@ void Reader::State::read_layout() {
                        read_text_attribute(file, "host"), read_text_attribute(file, "created")};
   const std::string expected = read_text_attribute(file, "layout_hash");
   if (layout_hash(layout, stored) != expected) {
-    throw StoreError(file.subject("its tables are damaged: they do not have the hash that was stored with them"));
+    throw StoreError(
+        file.subject("its tables are damaged: they do not have the hash that was stored with them; "
+                     "restore a copy, or run the sweep into another -o"));
   }
   tables = tables_of(layout, ranges_of(stored));
   if (layout_hash(layout, tables) != expected) {
@@ -170,6 +173,10 @@ void Reader::State::read_ranges() {
                              flops[i],
                              finished[i]};
     const auto unit = static_cast<std::size_t>(items[i].unit_index);
+    if (record.state == RangeState::kPending) {
+      ranges.push_back(range);
+      continue;
+    }
     const bool is_known = record.state == RangeState::kDone || record.state == RangeState::kFailed;
     if (is_known && record_checksum(layout.units[unit].id, items[i].first_item, record) == record_checksums[i]) {
       range = {items[i],       record.state,          record.run_index,           record.owner_rank,
@@ -178,6 +185,8 @@ void Reader::State::read_ranges() {
       if (record.state == RangeState::kFailed && errors[unit].empty()) {
         errors[unit] = read_error(i);
       }
+    } else {
+      damaged_rows.push_back(i);
     }
     ranges.push_back(range);
   }
@@ -320,7 +329,7 @@ std::optional<spec::RangeResult> Reader::read_range(std::size_t range_index) con
 
 std::vector<std::size_t> Reader::verify() const {
   const State& s = *state_;
-  std::vector<std::size_t> damaged;
+  std::vector<std::size_t> damaged = s.damaged_rows;
   std::optional<Rows> rows;
   std::int32_t unit_of_rows = -1;
   for (std::size_t i = 0; i < s.ranges.size(); ++i) {
@@ -331,6 +340,7 @@ std::vector<std::size_t> Reader::verify() const {
     }
     if (!s.intact_values(i, *rows)) damaged.push_back(i);
   }
+  std::ranges::sort(damaged);
   return damaged;
 }
 

@@ -42,7 +42,9 @@ std::vector<std::string> find_options(std::string_view input) {
 std::vector<Record> RecordReader::read_json() {
   Json root;
   try {
-    root = parse_json<Json>(text_);
+    root = parse_json<Json>(text_, [&](const std::string& key) {
+      problem(file_, fmt::format("the key \"{}\" stands twice in one object", key));
+    });
   } catch (const JsonError& e) {
     problem(file_, e.what());
     return {};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "catenary/base/parse_json.h"
 #include "task/records.h"
@@ -14,6 +15,7 @@ namespace {
 struct Row {
   std::size_t line;
   std::vector<std::string> fields;
+  bool is_quote_open = false;  // a quote that begins in it does not end in the file
 };
 
 // Takes the next row off `text`; `line` is moved on. A quote that is never closed takes all the rest.
@@ -43,6 +45,7 @@ Row take_row(std::string_view& text, std::size_t& line) {
       row.fields.back() += c;
     }
   }
+  row.is_quote_open = quoted;
   text.remove_prefix(i);
   return row;
 }
@@ -176,8 +179,11 @@ std::vector<Record> RecordReader::read_csv() {
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
   std::size_t line = 1;
   Row names = take_row(rest, line);
+  std::set<std::string> seen;
   for (std::string& name : names.fields) {
     if (name == "filled_template") name = "prompt";  // its name in the oldest tables
+    if (!name.empty() && !seen.insert(name).second)
+      problem(at_line(1), fmt::format("the column {} stands twice", name));
   }
   std::vector<Record> records;
   if (!rest.empty() && std::ranges::find(names.fields, "prompt") == names.fields.end()) {
@@ -190,11 +196,13 @@ std::vector<Record> RecordReader::read_csv() {
     const Row row = take_row(rest, line);
     if (row.fields.size() == 1 && row.fields[0].empty()) continue;  // an empty line
     const std::string where = at_line(row.line);
-    if (row.fields.size() != names.fields.size()) {
+    if (row.is_quote_open) {
+      problem(where, "a field begins with a quote that does not end");
+    } else if (row.fields.size() != names.fields.size()) {
       problem(where, fmt::format("expected {} field{}, as the first line has, found {}", names.fields.size(),
                                  names.fields.size() == 1 ? "" : "s", row.fields.size()));
-      continue;
     }
+    if (row.is_quote_open || row.fields.size() != names.fields.size()) continue;
     Record record{where, Json::object()};
     bool is_good = true;
     for (std::size_t i = 0; i < names.fields.size(); ++i) {

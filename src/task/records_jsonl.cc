@@ -106,7 +106,9 @@ std::vector<Record> RecordReader::read_jsonl(const std::optional<spec::FieldMapp
     const std::string where = at_line(line_number);
     Json json(Json::value_t::discarded);
     try {
-      json = parse_json<Json>(rest.substr(0, end));
+      json = parse_json<Json>(rest.substr(0, end), [&](const std::string& key) {
+        problem(where, fmt::format("the key \"{}\" stands twice in one object", key));
+      });
     } catch (const JsonError& e) {
       std::string what = e.what();  // of this line alone, which the parser calls the first
       if (const std::size_t at = what.find("line 1, "); at != std::string::npos) what.erase(at, 8);

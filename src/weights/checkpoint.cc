@@ -357,10 +357,12 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   std::error_code error;
   const auto type = fs::status(path, error).type();
   if (type == fs::file_type::not_found) {
+    const bool is_file = path.extension() == ".gguf";
+    const fs::path folder = is_file ? path.parent_path() : path;
     fail(path,
-         fmt::format("no such file or folder; nothing is downloaded, but `hf download OWNER/MODEL --local-dir {}` gets "
-                     "a model of Hugging Face's",
-                     path.string()));
+         fmt::format("no such file or folder; nothing is downloaded, but `hf download OWNER/MODEL {}--local-dir {}` "
+                     "gets a model of Hugging Face's",
+                     is_file ? path.filename().string() + " " : "", folder.empty() ? "." : folder.string()));
   }
   if (type == fs::file_type::directory) {
     state->open_folder();

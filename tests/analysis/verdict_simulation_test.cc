@@ -164,5 +164,23 @@ TEST(VerdictSimulation, intervals_of_effects_cover_in_93_to_97_percent) {
   EXPECT_LE(covered, 0.97 * kCoverageStudies);
 }
 
+// Models that scatter over all of 0 to 1, fifty times their items' error: large differences are no shape.
+TEST(VerdictSimulation, what_only_scatters_is_rarely_called_anything) {
+  for (const auto& [num_scales, most] : {std::pair{5, 0.35}, {6, 0.28}, {10, 0.12}, {30, 0.1}}) {
+    std::mt19937_64 random(20261123);
+    std::uniform_real_distribution<double> anywhere;
+    int num_called = 0;
+    for (int i = 0; i < kNumStudies; ++i) {
+      std::vector<ScalingPoint> points;
+      for (int j = 0; j < num_scales; ++j)
+        points.push_back({std::pow(10.0, 8 + 3.0 * j / (num_scales - 1)), anywhere(random), 0.005, 1000});
+      num_called += judge(points, Direction::kHigherIsBetter).verdict != Verdict::kInconclusive;
+    }
+    const double share = static_cast<double>(num_called) / kNumStudies;
+    fmt::print("scatter alone: {} scales called something in {:.1f} %\n", num_scales, 100 * share);
+    EXPECT_LE(share, most);
+  }
+}
+
 }  // namespace
 }  // namespace catenary::analysis

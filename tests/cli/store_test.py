@@ -79,10 +79,10 @@ class StoreTest(SweepTestCase):
         merged = self.folder / "merged.h5"
         self.check(run("merge", *parts, "-o", merged), 0, "done")
         self.assert_same_scores(whole, merged)
-        self.check(run("merge", *parts, "-o", merged), 1, "is there already")
+        self.check(run("merge", *parts, "-o", merged), 2, "is there already")
         self.check(run("run", self.spec("whole.json", models=[model(a), model(b)]), "-o", merged, "--threads", 1), 0, "0 of 40")
         other = self.sweep("other", models=[{**model(a), "family": "mine"}])
-        self.check(run("merge", parts[0], other, "-o", self.folder / "no.h5"), 1, "these stores are of different studies", f"model '{a}', family: 'test' in")
+        self.check(run("merge", parts[0], other, "-o", self.folder / "no.h5"), 2, "these stores are of different studies", f"model '{a}', family: 'test' in")
         self.check(run("merge", parts[0], "-o", self.folder / "no.h5"), 2, "STORE")
         self.assertFalse((self.folder / "no.h5").exists())
 

@@ -112,7 +112,7 @@ class TasksTest(unittest.TestCase):
         arc = self.write("arc.jsonl", {"q": "Which?", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "key": "B"})
         fields = {"prompt": "Q: {{q}}\nA:", "classes": "choices.text", "labels": "choices.label", "answer": "key"}
         out = self.folder / "out.jsonl"
-        self.check(run("tasks", "import", arc, "-o", out, "--fields", json.dumps(fields)), 0, "1 items, classification")
+        self.check(run("tasks", "import", arc, "-o", out, "--fields", json.dumps(fields)), 0, "1 item, classification")
         self.assertEqual(json.loads(out.read_text()), {"prompt": "Q: Which?\nA:", "classes": [" x", " y"], "answer_index": 1})
         # What is ours already stays as it is.
         for name in ("sequence_prob", "classification"):

@@ -287,12 +287,14 @@ TEST(SweepSpec, a_ladder_and_a_folder_give_each_model_its_ranks_by_name) {
     {"ladder": "gpt2", "root": "/", "tensor_parallel": {"gpt3": 2}},
     {"ladder": "opt", "root": "/", "members": ["opt-13b"], "tensor_parallel": {"opt-13b": 3}},
     {"ladder": "mpt", "root": "/", "tensor_parallel": 2}, {"ladder": "gpt5", "root": "/", "tensor_parallel": {"x": 2}},
-    {"name": "x", "path": "x", "tensor_parallel": {"x": 2}}])"));
+    {"name": "x", "path": "x", "tensor_parallel": {"x": 2}},
+    {"name": "y", "path": "y", "tensor_parallel": 4294967296}])"));
   EXPECT_THAT(text, HasSubstr("/models/0/tensor_parallel/gpt3: unknown key; known here are \"gpt2\", \"gpt2-large\""));
   EXPECT_THAT(text, HasSubstr("/models/1/tensor_parallel/opt-13b: expected a power of two, found 3"));
   EXPECT_THAT(text, HasSubstr("/models/2/tensor_parallel: expected an object, found number"));
   EXPECT_THAT(text, testing::Not(HasSubstr("/models/3/tensor_parallel")));
-  EXPECT_THAT(text, HasSubstr("/models/4/tensor_parallel: expected an integer of at least 1, found {\"x\":2}"));
+  EXPECT_THAT(text, HasSubstr("/models/4/tensor_parallel: expected an integer of at least 1 and at most 65536, found {\"x\":2}"));
+  EXPECT_THAT(text, HasSubstr("/models/5/tensor_parallel: expected an integer of at least 1 and at most 65536, found 4"));
 }
 
 TEST(SweepSpec, tasks_and_conditions_are_read_from_a_text_whose_models_are_gone) {

@@ -39,7 +39,7 @@ class StoreMerge : public testing::Test {
     writer.write_run(0, {.started = 1.8e9, .finished = kNaN, .num_ranks = 2, .host = part == 0 ? "a" : "b"});
   }
   std::string refusal() {
-    const std::string message = test::message_of<StoreError>([&] { merge({a_, b_}, c_); });
+    const std::string message = test::message_of<DataError>([&] { merge({a_, b_}, c_); });
     EXPECT_THAT(names_in(folder_.path()), testing::ElementsAre("a.h5", "b.h5"));
     return message;
   }
@@ -59,7 +59,7 @@ TEST_F(StoreMerge, the_parts_make_the_whole) {
   EXPECT_TRUE(reader.verify().empty());
   ASSERT_EQ(reader.runs().size(), 2);
   EXPECT_EQ(reader.runs()[static_cast<std::size_t>(reader.ranges().back().run_index)].host, "b");
-  EXPECT_THAT(test::message_of<StoreError>([&] { merge({a_, b_}, c_); }), HasSubstr("is there already"));
+  EXPECT_THAT(test::message_of<DataError>([&] { merge({a_, b_}, c_); }), HasSubstr("is there already"));
 }
 
 TEST_F(StoreMerge, a_damaged_run_hides_no_other) {

@@ -133,6 +133,8 @@ TEST_F(StoreReader, a_flipped_byte_never_gives_a_wrong_number) {
         EXPECT_EQ(range.num_tokens_fed, 100 + range.range.first_item) << "byte " << where;
       }
       const auto num_done = std::ranges::count(reader.ranges(), RangeState::kDone, &StoredRange::state);
+      // A range that became pending is told, but for a state that was flipped to just that.
+      if (num_done < 12) EXPECT_FALSE(reader.verify().empty()) << "byte " << where;
       if (num_done < 12 || !reader.verify().empty()) ++num_noticed;
     } catch (const StoreError&) {
       ++num_refused;

@@ -341,7 +341,7 @@ TEST_F(StoreWriter, a_truncated_store_is_refused) {
   write_all();
   if (world_.rank() == 0) std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 1);
   world_.barrier();
-  EXPECT_THAT(refusal(layout_), HasSubstr("truncated"));
+  EXPECT_THAT(refusal(layout_), HasSubstr("cut short, "));
 }
 
 TEST_F(StoreWriter, a_second_sweep_on_the_same_store_is_refused) {

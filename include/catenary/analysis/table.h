@@ -64,7 +64,7 @@ struct Table {
 /// `models`: a CSV file model, family, num_parameters, training_tokens; families and tokens may be missing.
 /// Extensions are read whatever their case. Throws DataError for a path that is none of these, and with all mistakes of
 /// a file, each with its line. Told in `problems` and left out: values that are not numbers, an item given twice, a
-/// point given twice, models without a size.
+/// point given twice, models without a size; where nothing is left, that is thrown, too.
 Table read_table(const std::filesystem::path& path, const std::optional<std::filesystem::path>& models = {});
 
 /// Whether a file begins as HDF5 files do: among the sources of read_table that is a store.

@@ -77,13 +77,14 @@ bool seems_to_turn(const Judgement& judgement);
 ///       many are independent. Standard errors are multiplied by the parabola's Birge ratio S; the quantile is
 ///       Student's with (K - 3) S^4 / (S^2 - 1)^2 degrees of freedom, as only the excess over the known variance is
 ///       estimated.
-///    b. An interior point differs from both ends, in the same direction, by more than `large_change` beyond the items'
-///       error: level 5 % two-sided, divided by K - 2. No smooth curve need fit (0.50, 0.05, 0.30, 0.60, 0.90).
+///    b. An interior point differs from both ends, in the same direction, by more than `large_change` beyond the
+///       error: level 5 % two-sided, divided by K - 2. No smooth curve need fit (0.50, 0.05, 0.30, 0.60, 0.90). The
+///       error is the items' and that with which models scatter about the nearest values with one turn (fit_shape()).
 /// 3. A trend (positive, inverse): the change from the smallest to the largest scale along the line (along the parabola
 ///    where that is selected) has a 95 % interval without 0; or the end points differ by more than `large_change`
-///    beyond the items' error, level 5 % two-sided. But inconclusive where the points seem to turn (seems_to_turn), by
-///    more than half of the change between the ends, and a parabola that turns between them is selected: then no
-///    monotone trend explains them either.
+///    beyond the error, level 5 % two-sided, the error as in 2b with the nearest monotone values. But inconclusive
+///    where the points seem to turn (seems_to_turn), by more than half of the change between the ends, and a parabola
+///    that turns between them is selected: then no monotone trend explains them either.
 /// 4. Flat: the line's change over the range and the parabola's departure from its chord, b2 (range / 2)^2, both have
 ///    90 % intervals inside ± flat_margin (two one-sided tests).
 /// 5. Inconclusive: nothing was shown, not even that nothing happens.

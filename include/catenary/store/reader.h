@@ -27,9 +27,14 @@ struct StoredRange {
   double finished = 0;  // seconds since 1970-01-01 UTC
 };
 
-/// By the names of a store's models, how many ranks held each together. Reads that alone, and throws what a Reader
-/// throws.
-std::map<std::string, std::int32_t> read_tensor_parallel_sizes(const std::filesystem::path& path);
+/// What a sweep that goes on keeps where neither its spec nor its command line says.
+struct StoredChoices {
+  std::int32_t threads_per_rank = 0;
+  std::map<std::string, std::int32_t> tensor_parallel_sizes;  // by model: how many ranks held it together
+};
+
+/// Reads that alone, and throws what a Reader throws.
+StoredChoices read_choices(const std::filesystem::path& path);
 
 /// A store, read-only, without MPI. Move-only. Reading while a sweep writes is allowed: what was done when the Reader
 /// was made is seen, the rest is pending. Throws DataError if there is no such file, StoreError naming file and dataset
@@ -60,7 +65,7 @@ class Reader {
   std::optional<spec::RangeResult> read_range(std::size_t range_index) const;
 
   /// Recomputes every done range's checksum; returns the indices into ranges() of those that are damaged (in ranges()
-  /// they are still done). Takes about a third of the time that making the Reader took, where the file is in memory:
+  /// they are still done) and of those whose row is (pending there), in order. Takes about a third of the time that making the Reader took, where the file is in memory:
   /// 1e8 rows of /scores a second.
   std::vector<std::size_t> verify() const;
 

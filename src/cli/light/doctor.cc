@@ -50,12 +50,18 @@ std::string last_line(std::string text) {
   return newline == std::string::npos ? text : text.substr(newline + 1);
 }
 
+std::string in_one_line(std::string text) {
+  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n')) text.replace(at, 1, "; ");
+  return text;
+}
+
 void look_at_site(Findings& findings, Site& site) {
   try {
     site = read_site();
     findings.push_back({Grade::kOk, "site file", site.path.empty() ? "none, which is fine" : site.path.string(), ""});
   } catch (const SpecError& e) {
-    findings.push_back({Grade::kWrong, "site file", e.what(), "correct it; docs/slurm.md lists the settings"});
+    findings.push_back(
+        {Grade::kWrong, "site file", in_one_line(e.what()), "correct it; docs/slurm.md lists the settings"});
   }
 }
 

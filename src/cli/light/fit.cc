@@ -361,7 +361,6 @@ int fit(const FitArgs& args) {
   }
   std::vector<Ladder> ladders = analysis::make_ladders(table, args.scale);
   table.series.clear();
-  if (ladders.empty()) throw DataError(fmt::format("{}: there are no results in it", args.source.string()));
   check_metrics(ladders, "--metric", args.metrics);
   check_metrics(ladders, "--lower-is-better", args.lower_is_better);
   keep_metrics(ladders, args.metrics);
@@ -383,10 +382,12 @@ int fit(const FitArgs& args) {
   const std::string json = to_text(fit_json(result), 2) + "\n";
   if (args.output) {
     make_folder(*args.output);
-    write_file(*args.output / "points.csv", points_csv(result));
-    write_file(*args.output / "fit.csv", curves_csv(result));
-    write_file(*args.output / "fit.json", json);
-    write_file(*args.output / "fit.tex", verdicts_latex(result));
+    const std::string points = points_csv(result), curves = curves_csv(result), verdicts = verdicts_latex(result);
+    const NewFile files[] = {{*args.output / "points.csv", points},
+                             {*args.output / "fit.csv", curves},
+                             {*args.output / "fit.json", json},
+                             {*args.output / "fit.tex", verdicts}};
+    write_files(files);
   }
   if (args.json) {
     fmt::print("{}", json);

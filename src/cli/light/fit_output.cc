@@ -50,19 +50,23 @@ std::string_view to_string(analysis::FitStatus status) {
 }
 
 Json to_json(const analysis::FittedCurve& curve) {
-  Json json{{"curve", analysis::to_string(curve.curve)}, {"status", to_string(curve.status)}};
-  if (curve.status == analysis::FitStatus::kFailed || curve.parameters.empty()) return json;
-  json.update({{"center_log10_scale", curve.center}, {"parameters", curve.parameters}});
-  if (curve.status != analysis::FitStatus::kConverged) return json;
-  if (curve.curve == analysis::Curve::kLogistic && curve.model.is_proportion)
+  const bool has_point = curve.status != analysis::FitStatus::kFailed && !curve.parameters.empty();
+  const bool is_converged = curve.status == analysis::FitStatus::kConverged;
+  const auto known = [](bool is_known, const auto& value) { return is_known ? Json(value) : Json(); };
+  Json json{{"curve", analysis::to_string(curve.curve)},
+            {"status", to_string(curve.status)},
+            {"center_log10_scale", known(has_point, curve.center)},
+            {"parameters", known(has_point, curve.parameters)},
+            {"covariance", known(is_converged, curve.covariance)},
+            {"deviance", known(is_converged, curve.deviance)},
+            {"degrees_of_freedom", known(is_converged, curve.degrees_of_freedom)},
+            {"scatter", known(is_converged, curve.scatter)},
+            {"aic", number(curve.aic)},
+            {"aicc", number(curve.aicc)},
+            {"akaike_weight", number(curve.akaike_weight)}};
+  if (curve.curve == analysis::Curve::kLogistic && curve.model.is_proportion) {
     json.update({{"floor", curve.model.floor}, {"ceiling", curve.model.ceiling}});
-  json.update({{"covariance", curve.covariance},
-               {"deviance", curve.deviance},
-               {"degrees_of_freedom", curve.degrees_of_freedom},
-               {"scatter", curve.scatter},
-               {"aic", number(curve.aic)},
-               {"aicc", number(curve.aicc)},
-               {"akaike_weight", number(curve.akaike_weight)}});
+  }
   return json;
 }
 

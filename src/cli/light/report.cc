@@ -40,7 +40,9 @@ int report(const ReportArgs& args) {
                       .curves = make_curves(table, args.report),
                       .samples = {},
                       .problems = table.problems};
-  if (study.curves.empty()) throw DataError(fmt::format("{}: there are no results in it", args.source.string()));
+  if (study.curves.empty()) {
+    throw DataError(fmt::format("{}: no curve has a point; `catenary fit` tells why", args.source.string()));
+  }
   if (analysis::is_hdf5(args.source)) study.samples = report::sample_tasks(args.source, kMaxSampleBytes);
   write_file(args.output, report::make_page(study));
   log::info(fmt::format("wrote {}", args.output.string()));

@@ -13,6 +13,7 @@
 #include "catenary/task/prompt.h"
 #include "catenary/task/task_reader.h"
 #include "catenary/weights/checkpoint.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/item_encoder.h"
 #include "cli/light/json.h"
@@ -133,7 +134,8 @@ int import_tasks(const TasksImportArgs& args) {
     throw SpecError(fmt::format("{}: is the file that is read; write to another one", args.output->string()));
   }
   write_file(*args.output, text);
-  fmt::print(stderr, "{}: {} items, {}\n", args.output->string(), task.items.size(), to_string(task.format));
+  fmt::print(stderr, "{}: {}, {}\n", args.output->string(), counted(std::ssize(task.items), "item"),
+             to_string(task.format));
   return kExitDone;
 }
 

@@ -5,34 +5,79 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "catenary/base/error.h"
+#include "catenary/base/keep_mode.h"
 
 namespace catenary::cli {
+namespace {
 
-void write_file(const std::filesystem::path& path, std::string_view content) {
-  std::error_code failed;
-  const bool is_special = std::filesystem::exists(path, failed) && !std::filesystem::is_regular_file(path, failed);
-  std::filesystem::path target = std::filesystem::weakly_canonical(path, failed);  // a link stays a link
-  if (failed) target = path;
-  const std::filesystem::path written = is_special ? path : std::filesystem::path(target.string() + ".partial");
-  errno = 0;
-  std::ofstream file(written, std::ios::binary);
-  file << content;
-  file.close();
-  std::string reason = file ? "" : std::strerror(errno);
-  if (file && !is_special) {
-    std::filesystem::rename(written, target, failed);
-    if (failed) reason = failed.message();
+namespace fs = std::filesystem;
+
+// A file that is written and not yet in its place; goes if it does not get there.
+class Written {
+ public:
+  explicit Written(const NewFile& file) : path_(file.path) {
+    std::error_code failed;
+    is_special_ = fs::exists(path_, failed) && !fs::is_regular_file(path_, failed);
+    target_ = fs::weakly_canonical(path_, failed);  // a link stays a link
+    if (failed) target_ = path_;
+    place_ = is_special_ ? path_ : fs::path(target_.string() + ".partial");
+    errno = 0;
+    std::ofstream stream(place_, std::ios::binary);
+    if (stream && !is_special_) keep_mode(target_, place_);
+    stream << file.content;
+    stream.close();
+    if (!stream) fail(std::strerror(errno));
   }
-  if (reason.empty()) return;
-  if (!is_special) std::filesystem::remove(written, failed);
-  throw Error(fmt::format("{}: cannot be written: {}", path.string(), reason));
+  Written(Written&& other) noexcept
+      : path_(other.path_),
+        target_(other.target_),
+        place_(std::exchange(other.place_, {})),
+        is_special_(other.is_special_) {}
+  Written& operator=(Written&&) = delete;
+  ~Written() { remove(); }
+
+  void put_in_place() {
+    std::error_code failed;
+    if (!is_special_) fs::rename(place_, target_, failed);
+    if (failed) fail(failed.message());
+    place_.clear();
+  }
+
+ private:
+  void remove() {
+    std::error_code ignored;
+    if (!is_special_ && !place_.empty()) fs::remove(place_, ignored);
+  }
+  [[noreturn]] void fail(const std::string& reason) {
+    remove();
+    throw Error(fmt::format("{}: cannot be written: {}", path_.string(), reason));
+  }
+
+  fs::path path_, target_, place_;  // as named; without links; where it is for now, empty when it is in its place
+  bool is_special_ = false;
+};
+
+}  // namespace
+
+void write_files(std::span<const NewFile> files) {
+  std::vector<Written> written;
+  for (const NewFile& file : files) written.emplace_back(file);
+  for (Written& file : written) file.put_in_place();
 }
 
-void make_folder(const std::filesystem::path& path) {
+void write_file(const fs::path& path, std::string_view content) {
+  const NewFile file{path, content};
+  write_files({&file, 1});
+}
+
+void make_folder(const fs::path& path) {
   std::error_code failed;
-  std::filesystem::create_directories(path, failed);
+  fs::create_directories(path, failed);
   if (failed) throw Error(fmt::format("{}: the folder cannot be made: {}", path.string(), failed.message()));
 }
 

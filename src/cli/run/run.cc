@@ -13,6 +13,7 @@
 #include "catenary/base/log.h"
 #include "catenary/parallel/communicator.h"
 #include "catenary/scheduler/sweep.h"
+#include "catenary/store/reader.h"
 #include "catenary/store/writer.h"
 #include "cli/counted.h"
 #include "cli/exit_code.h"
@@ -60,22 +61,28 @@ void check_left_out(const RunArgs& args, const store::Layout& layout) {
 }
 
 int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks, const RunArgs& args) {
-  listen_for_stop_signals();
   std::optional<Study> study;
   parallel::agree(world, [&] {
     study = read_study(args.spec);
     if (args.num_parts > 1) keep_part(*study, args.part_index, args.num_parts);
   });
-  const auto [device, numerics] = set_up(world, *study, args.compute);
+  store::StoredChoices stored;
+  parallel::agree(world, [&] {
+    if (std::filesystem::exists(args.store)) stored = store::read_choices(args.store);
+  });
+  ComputeArgs compute = args.compute;
+  if (compute.num_threads == 0) compute.num_threads = std::clamp(stored.threads_per_rank, 0, kMostThreads);
+  const auto [device, numerics] = set_up(world, *study, compute);
   const auto fingerprints = fingerprint_together(world, study->checkpoints);
   if (!fingerprints) {
     log::info("stopped before the first item; run the same command again");
     return kExitStoppedEarly;
   }
-  const std::int64_t memory_bytes = memory_of_rank(args.compute.memory_budget_bytes, device, &world);
+  const std::int64_t memory_bytes = memory_of_rank(compute.memory_budget_bytes, device, &world);
   std::vector<int> sizes;
-  parallel::agree(world,
-                  [&] { sizes = tensor_parallel_sizes(*study, args.store, device, memory_bytes, world.size()); });
+  parallel::agree(world, [&] {
+    sizes = tensor_parallel_sizes(*study, args.store, stored.tensor_parallel_sizes, device, memory_bytes, world.size());
+  });
   const store::Layout layout = make_layout(*study, *fingerprints, sizes, numerics, provenance_of_rank_0(world));
 
   check_left_out(args, layout);
@@ -139,6 +146,7 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
 }  // namespace
 
 int run(const RunArgs& args) {
+  listen_for_stop_signals();
   return on_all_ranks([&](const Communicator& world, const Communicator& among_ranks) {
     return run_on_all_ranks(world, among_ranks, args);
   });

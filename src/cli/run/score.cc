@@ -21,6 +21,7 @@
 #include "catenary/task/prompt.h"
 #include "catenary/task/task_reader.h"
 #include "catenary/weights/checkpoint.h"
+#include "cli/counted.h"
 #include "cli/exit_code.h"
 #include "cli/item_encoder.h"
 #include "cli/run/loaded_model.h"
@@ -71,7 +72,7 @@ class Summary {
       text += fmt::format(", calibration error {:.4g}; guessing has accuracy {:.4g}",
                           task::calibration_error(confidence_, accuracy_), task::random_accuracy(num_classes_));
     }
-    log::info(fmt::format("{} items, {}{}", accuracy_.size(), to_string(task_.format), text));
+    log::info(fmt::format("{}, {}{}", counted(std::ssize(accuracy_), "item"), to_string(task_.format), text));
   }
 
  private:

@@ -22,7 +22,7 @@ int threads_by_environment() {
   const std::string_view text = environment("OMP_NUM_THREADS");
   if (text.empty()) return 0;
   const auto value = to_number<int>(text);
-  if (!value || *value < 1 || *value > 1024) {
+  if (!value || *value < 1 || *value > kMostThreads) {
     throw SpecError(fmt::format("OMP_NUM_THREADS: expected a number of threads, found \"{}\"", text));
   }
   return *value;

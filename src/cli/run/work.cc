@@ -71,10 +71,9 @@ bool fits_resident(const weights::ModelConfig& config, int size, spec::DType dty
 
 }  // namespace
 
-std::vector<int> tensor_parallel_sizes(const Study& study, const std::filesystem::path& store_path, at::Device device,
+std::vector<int> tensor_parallel_sizes(const Study& study, const std::filesystem::path& store_path,
+                                       const std::map<std::string, std::int32_t>& stored, at::Device device,
                                        std::int64_t memory_bytes, int num_ranks) {
-  std::map<std::string, std::int32_t> stored;
-  if (std::filesystem::exists(store_path)) stored = store::read_tensor_parallel_sizes(store_path);
   std::vector<int> sizes;
   Problems problems;
   for (std::size_t i = 0; i < study.checkpoints.size(); ++i) {

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "catenary/parallel/communicator.h"
@@ -13,11 +15,12 @@
 
 namespace catenary::cli {
 
-/// How many ranks hold each model together: as the spec says, else as the store has it if it is there, for its values
-/// are those of so many ranks, else the fewest GPUs that can. On the CPU, where ranks share the host's memory, it is
-/// one, and on too few GPUs, too: it streams what does not fit. Throws SpecError that lists the models for which spec
-/// or store ask for what this run does not have; StoreError where the store cannot be read.
-std::vector<int> tensor_parallel_sizes(const Study& study, const std::filesystem::path& store_path, at::Device device,
+/// How many ranks hold each model together: as the spec says, else as the store has it (`stored`, by model), for its
+/// values are those of so many ranks, else the fewest GPUs that can. On the CPU, where ranks share the host's memory,
+/// it is one, and on too few GPUs, too: it streams what does not fit. Throws SpecError that lists the models for which
+/// spec or store ask for what this run does not have.
+std::vector<int> tensor_parallel_sizes(const Study& study, const std::filesystem::path& store_path,
+                                       const std::map<std::string, std::int32_t>& stored, at::Device device,
                                        std::int64_t memory_bytes, int num_ranks);
 
 /// What is left to do, by which models and on which hosts. Costs are FLOPs, at a token for four bytes and as many

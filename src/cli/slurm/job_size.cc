@@ -125,6 +125,9 @@ Partition find_partition(const Site& site) {
     }
     found = true;
   }
+  if (sinfo.exit_code != 0 && !site.cpus_per_node) {
+    throw SpecError(fmt::format("sinfo does not answer: {}; `catenary doctor` tells more", sinfo.all()));
+  }
   if (!found && !site.cpus_per_node) {
     throw SpecError(fmt::format(
         "sinfo does not tell of {}{}; say it in the site file (cpus_per_node, docs/slurm.md)",

@@ -2,9 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <fstream>
+#include <optional>
 
 #include "catenary/base/check.h"
 
@@ -12,15 +13,37 @@ namespace catenary::cli {
 namespace {
 
 constexpr std::size_t kLineBytes = 33;  // an id of 32 digits
+constexpr std::size_t kMostBytes = kLineBytes * 1'000'000;
 
 std::filesystem::path path_of(const std::filesystem::path& store) {
   return store.string() + ".running";
 }
 
+// A regular file of ids, blanks and rows that no rank has written yet; nothing else may be written to or removed.
+std::optional<std::string> content_of_ours(int file) {
+  struct stat status {};
+  if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (static_cast<std::size_t>(status.st_size) > kMostBytes) return std::nullopt;
+  std::string content(static_cast<std::size_t>(status.st_size), '\0');
+  const ssize_t num_read = ::pread(file, content.data(), content.size(), 0);
+  if (num_read < 0) return std::nullopt;
+  content.resize(static_cast<std::size_t>(num_read));
+  if (content.find_first_not_of(std::string_view("0123456789abcdef \n\0", 19)) != std::string::npos) return std::nullopt;
+  return content;
+}
+
+// -1 if there is none that is ours. A link is not followed, and nobody waits for a pipe's other end.
+int open_ours(const std::filesystem::path& store, int flags) {
+  const int file = ::open(path_of(store).c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+  if (file < 0 || content_of_ours(file)) return file;
+  ::close(file);
+  return -1;
+}
+
 }  // namespace
 
 RunningUnits::RunningUnits(const std::filesystem::path& store, int rank)
-    : file_(::open(path_of(store).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)), rank_(rank) {}
+    : file_(open_ours(store, O_RDWR | O_CREAT)), rank_(rank) {}
 
 RunningUnits::~RunningUnits() {
   if (file_ >= 0) ::close(file_);
@@ -34,17 +57,23 @@ void RunningUnits::set(std::string_view unit_id) {
 }
 
 std::map<int, std::string> RunningUnits::read(const std::filesystem::path& store) {
-  std::ifstream file(path_of(store), std::ios::binary);
+  const int file = open_ours(store, O_RDONLY);
+  if (file < 0) return {};
+  const std::string content = content_of_ours(file).value_or("");
+  ::close(file);
   std::map<int, std::string> units;
-  std::string line(kLineBytes, '\0');
-  for (int rank = 0; file.read(line.data(), static_cast<std::streamsize>(line.size())); ++rank) {
+  for (std::size_t rank = 0; (rank + 1) * kLineBytes <= content.size(); ++rank) {
+    const std::string line = content.substr(rank * kLineBytes, kLineBytes);
     const std::string id = line.substr(0, line.find_first_of(std::string_view(" \n\0", 3)));
-    if (!id.empty()) units[rank] = id;
+    if (!id.empty()) units[static_cast<int>(rank)] = id;
   }
   return units;
 }
 
 void RunningUnits::remove(const std::filesystem::path& store) {
+  const int file = open_ours(store, O_RDONLY);
+  if (file < 0) return;
+  ::close(file);
   std::error_code ignored;
   std::filesystem::remove(path_of(store), ignored);
 }

@@ -12,7 +12,8 @@ namespace catenary::cli {
 /// rank had in hand; a sweep that ends well removes it.
 class RunningUnits {
  public:
-  /// On any rank; the file is made by the first.
+  /// On any rank; the file is made by the first. Where something else has its name, that is left alone, and nothing is
+  /// noted.
   RunningUnits(const std::filesystem::path& store, int rank);
   ~RunningUnits();
   RunningUnits(const RunningUnits&) = delete;
@@ -21,7 +22,7 @@ class RunningUnits {
   /// The id of the unit that this rank begins. A file that cannot be written is no reason to end a sweep.
   void set(std::string_view unit_id);
 
-  /// By rank; empty where there is no such file.
+  /// By rank; empty where there is no such file. remove() leaves alone what is not ours.
   static std::map<int, std::string> read(const std::filesystem::path& store);
   static void remove(const std::filesystem::path& store);
 
