@@ -37,7 +37,7 @@ constexpr int kCurvePoints = 60;
 constexpr std::array kColors{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
 constexpr std::array kPointTypes{7, 5, 9, 11, 13, 15};  // filled circle, square, triangle, …
 
-std::string quoted(const std::string& name) {
+std::string in_quotes(const std::string& name) {
   std::string text = "'";
   for (const char c : printable(name)) text += c == '\'' ? "''" : std::string(1, c);
   return text + "'";
@@ -216,7 +216,7 @@ std::string task_script(const Curves& curves, const std::string& name) {
     data += data_of(*curves[i], i, values_of(curves));
     plots += (i > 0 ? ", \\\n  " : "") + plot_of(i, kColors[condition % kColors.size()],
                                                  kPointTypes[condition % kPointTypes.size()],
-                                                 static_cast<int>(family) % 5 + 1, 0.55, "title " + quoted(title));
+                                                 static_cast<int>(family) % 5 + 1, 0.55, "title " + in_quotes(title));
   }
   const analysis::Ladder& first = curves.front()->ladder;
   const std::size_t num_rows_of_key = (curves.size() + 1) / 2;
@@ -225,8 +225,8 @@ std::string task_script(const Curves& curves, const std::string& name) {
   return fmt::format(
       "{}{}{}set title {} offset 0,-0.5\nset tmargin 1.8\nset xlabel {} offset 0,0.4\nset ylabel {}\n"
       "set key outside below maxcols 2 samplen 2 spacing 1.1 height 0.6\n{}",
-      data, kStyle, axes_of(curves), quoted(first.task), quoted(axis_title(first)), quoted(metric_title(first)),
-      for_all_terminals(name, 3.3, height, 7, drawing));
+      data, kStyle, axes_of(curves), in_quotes(first.task), in_quotes(axis_title(first)),
+      in_quotes(metric_title(first)), for_all_terminals(name, 3.3, height, 7, drawing));
 }
 
 /// All tasks × conditions as small panels, coloured by verdict, which is written in them too.
@@ -246,11 +246,18 @@ std::string overview_script(const Curves& curves, const std::string& name) {
     data += data_of(*curves[i], i, values_of(curves));
   }
   const auto columns = static_cast<double>(conditions.size());
-  const double width = std::max(3.3, std::min(6.9, 2.3 * columns)),
-               height = 1.25 * static_cast<double>(tasks.size()) + 0.1;
+  const double width = std::max(3.3, std::min(6.9, 2.3 * columns));
+  // Titles that a panel is too narrow for take two lines.
+  std::size_t longest = 0;
+  for (const CurveReport* curve : curves)
+    longest = std::max(longest, curve->ladder.task.size() + curve->ladder.condition.size() +
+                                    word_of(curve->judgement.verdict).size() + 4);
+  constexpr double kLettersPerInch = 22, kLine = 0.12;
+  const bool has_two_lines = static_cast<double>(longest) > kLettersPerInch * width / columns;
+  const double more = has_two_lines ? kLine : 0, height = (1.25 + more) * static_cast<double>(tasks.size()) + 0.1;
   std::string drawing =
       fmt::format("set multiplot layout {},{} margins {},0.985,{},{} spacing {},{}\n", tasks.size(), conditions.size(),
-                  0.45 / width, 0.4 / height, 1 - 0.25 / height, 0.45 / width, 0.42 / height);
+                  0.45 / width, 0.4 / height, 1 - (0.25 + more) / height, 0.45 / width, (0.42 + more) / height);
   for (std::size_t task = 0; task < tasks.size(); ++task)
     for (std::size_t condition = 0; condition < conditions.size(); ++condition) {
       const auto panel = panels.find({task, condition});
@@ -268,10 +275,12 @@ std::string overview_script(const Curves& curves, const std::string& name) {
       // The outer panels tell the axes, which all share.
       const analysis::Ladder& ladder = curves[panel->second.front()]->ladder;
       drawing += fmt::format("set ylabel {} offset 1,0\nset xlabel {} offset 0,0.5\n",
-                             condition == 0 ? quoted(metric_title(ladder)) : "''",
-                             task + 1 == tasks.size() ? quoted(axis_title(ladder)) : "''");
+                             condition == 0 ? in_quotes(metric_title(ladder)) : "''",
+                             task + 1 == tasks.size() ? in_quotes(axis_title(ladder)) : "''");
+      const std::string below = fmt::format("{}: {}", conditions[condition], verdicts);
       drawing += fmt::format("set title {} offset 0,-0.8 textcolor rgb '{}'\nplot {}{}\n",
-                             quoted(fmt::format("{}, {}: {}", tasks[task], conditions[condition], verdicts)),
+                             has_two_lines ? fmt::format("{}.\"\\n\".{}", in_quotes(tasks[task]), in_quotes(below))
+                                           : in_quotes(fmt::format("{}, {}", tasks[task], below)),
                              color_of(curves[panel->second.front()]->judgement.verdict), chance_line(curves), plots);
     }
   drawing += "unset multiplot\nunset output\n";

@@ -119,7 +119,8 @@ class ObjectReader {
     const bool fits =
         value->is_number_integer() && (!value->is_number_unsigned() || value->get<std::uint64_t>() <= INT64_MAX);
     if (!fits || value->get<std::int64_t>() < min || value->get<std::int64_t>() > max) {
-      const bool is_most_told = max < std::numeric_limits<std::int64_t>::max() || value->is_number_unsigned();
+      const bool is_most_told =
+          max < std::numeric_limits<std::int64_t>::max() || (!fits && value->is_number_unsigned());
       const std::string most = is_most_told ? fmt::format(" and at most {}", max) : "";
       problem(key, fmt::format("expected an integer of at least {}{}, found {}", min, most, value->dump()));
       return std::nullopt;

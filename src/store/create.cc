@@ -67,7 +67,8 @@ void check_texts(const std::filesystem::path& path, const Layout& layout, const 
 class UnfinishedFile {
  public:
   explicit UnfinishedFile(const std::filesystem::path& store) {
-    const mode_t mode = std::filesystem::exists(store) ? 0600 : 0666;  // until it gets what the older one has
+    std::error_code ignored;
+    const mode_t mode = std::filesystem::exists(store, ignored) ? 0600 : 0666;  // until it gets what the older one has
     for (int i = 1; !descriptor_; ++i) {
       path_ = store;
       path_ += fmt::format(".tmp-{}", i);

@@ -36,10 +36,14 @@ std::string take_error_stack() {
     const auto begin = found + kSystemSays.size();
     lines.innermost = lines.innermost.substr(begin, lines.innermost.find('\'', begin) - begin);
   }
-  unsigned long long num_bytes = 0, num_expected = 0;
-  if (std::sscanf(lines.innermost.c_str(), "truncated file: eof = %llu, sblock->base_addr = 0, stored_eof = %llu",
-                  &num_bytes, &num_expected) == 2) {
-    return fmt::format("cut short, {} of {} bytes; copy it again from where it is whole", num_bytes, num_expected);
+  // "truncated file: eof = 20000, sblock->base_addr = 0, stored_eof = 103084"
+  if (lines.innermost.starts_with("truncated file: ")) {
+    const auto number_after = [&](std::string_view label) {
+      const std::string rest = lines.innermost.substr(lines.innermost.find(label) + label.size());
+      return rest.substr(0, rest.find_first_not_of("0123456789"));
+    };
+    return fmt::format("cut short, {} of {} bytes; copy it again from where it is whole", number_after("eof = "),
+                       number_after("stored_eof = "));
   }
   if (lines.innermost == "unable to find link class") return "it is a link to another file, which no store has";
   if (lines.innermost == lines.outermost) return lines.innermost;

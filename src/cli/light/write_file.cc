@@ -34,8 +34,8 @@ class Written {
     if (!stream) fail(std::strerror(errno));
   }
   Written(Written&& other) noexcept
-      : path_(other.path_),
-        target_(other.target_),
+      : path_(std::move(other.path_)),
+        target_(std::move(other.target_)),
         place_(std::exchange(other.place_, {})),
         is_special_(other.is_special_) {}
   Written& operator=(Written&&) = delete;

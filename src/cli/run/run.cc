@@ -68,7 +68,7 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
   });
   store::StoredChoices stored;
   parallel::agree(world, [&] {
-    if (std::filesystem::exists(args.store)) stored = store::read_choices(args.store);
+    if (std::error_code ignored; std::filesystem::exists(args.store, ignored)) stored = store::read_choices(args.store);
   });
   ComputeArgs compute = args.compute;
   if (compute.num_threads == 0) compute.num_threads = std::clamp(stored.threads_per_rank, 0, kMostThreads);
