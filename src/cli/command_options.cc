@@ -454,10 +454,12 @@ void add_options(CLI::App& app, ModelsListArgs& args) {
   app.add_option("NAME", args.name, "Only ladders and models with this in their names");
   app.add_flag("--json", args.json, "One JSON object instead of a table, with the sources of the figures");
   app.footer(
-      "Public ladders with the parameters and training tokens that their papers and model cards state; \"-\" is not\n"
-      "stated. A sweep spec can name a ladder and the folder below which its models lie:\n"
-      "  \"models\": [{\"ladder\": \"pythia\", \"root\": \"/models\", \"members\": [\"pythia-70m\", \"pythia-1b\"]},\n"
-      "             {\"ladder\": \"qwen2.5\", \"root\": \"/models\", \"kind\": \"instruct\"}]\n\n"
+      "Public ladders with the parameters and training tokens that their papers and\n"
+      "model cards state; \"-\" is not stated. A sweep spec can name a ladder and the\n"
+      "folder below which its models lie:\n"
+      "  \"models\": [\n"
+      "    {\"ladder\": \"pythia\", \"root\": \"/hub\", \"members\": [\"pythia-70m\", \"pythia-1b\"]},\n"
+      "    {\"ladder\": \"qwen2.5\", \"root\": \"/hub\", \"kind\": \"instruct\"}]\n\n"
       "Examples:\n"
       "  catenary models list\n"
       "  catenary models list pythia\n"

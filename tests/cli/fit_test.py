@@ -47,6 +47,17 @@ class Fit(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         return json.loads(result.stdout)
 
+    def test_of_four_files_all_are_written_or_none(self):
+        table = long_table(self.folder / "t.csv", {("up", "zero", "f"): RISE})
+        out = self.folder / "out"
+        (out / "fit.json.partial").mkdir(parents=True)  # stands for a disk that is full by then
+        (out / "points.csv").write_text("older")
+        result = run("fit", table, "-o", out)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("fit.json: cannot be written", result.stderr)
+        self.assertEqual(sorted(path.name for path in out.iterdir()), ["fit.json.partial", "points.csv"])
+        self.assertEqual((out / "points.csv").read_text(), "older")
+
     def test_a_u_is_found_where_it_turns_and_files_say_what_the_terminal_says(self):
         table = long_table(self.folder / "t.csv", {("dip", "zero", "f"): U, ("up", "zero", "f"): RISE})
         result = self.fit(table, "-o", self.folder / "out", "--hold-out", 1, "--forecast", 1e13)

@@ -10,6 +10,11 @@ import subprocess
 import tempfile
 import unittest
 
+try:
+    import h5py
+except ModuleNotFoundError:
+    h5py = None
+
 from harness import DEMO, MODELS, Result, SweepTestCase, run, smallest_models, start
 
 ZERO_SHOT = {"name": "zero_shot", "kind": "zero_shot"}
@@ -43,6 +48,54 @@ class StoreTest(SweepTestCase):
             byte = file.read(1)[0]
             file.seek(where)
             file.write(bytes([byte ^ 1]))
+
+    def test_a_store_that_is_replaced_keeps_its_mode_and_a_sweep_its_threads(self):
+        a, b = smallest_models(2)
+        small = self.spec("small.json", models=[model(a)], tasks=[task("recall", limit=70)], conditions=[ZERO_SHOT])
+        large = self.spec("large.json", models=[model(a), model(b)], tasks=[task("recall", limit=70)], conditions=[ZERO_SHOT])
+        store = self.folder / "s.h5"
+        self.check(run("run", small, "-o", store, "--threads", 2), 0, "2 threads each")
+        store.chmod(0o640)
+        self.check(run("run", large, "-o", store, env=os.environ | {"OMP_NUM_THREADS": "1"}), 0, "2 item ranges taken over", "2 threads each")
+        self.assertEqual(store.stat().st_mode & 0o777, 0o640)
+
+    def test_what_has_the_name_of_a_store_s_notes_and_is_not_ours_is_left_alone(self):
+        spec = self.spec(models=[model(smallest_models(1)[0])], tasks=[task("recall", limit=10)], conditions=[ZERO_SHOT])
+        precious = self.write("precious", "0123 precious")
+        for i, make in enumerate((lambda path: path.symlink_to(precious), lambda path: path.write_text("mine"), os.mkfifo)):
+            store = self.folder / f"{i}.h5"
+            notes = self.folder / f"{i}.h5.running"
+            make(notes)
+            self.check(run("run", spec, "-o", store, "--threads", 1), 0, "done; next")
+            self.assertTrue(notes.is_symlink() or notes.is_fifo() or notes.read_text() == "mine")
+        self.assertEqual(precious.read_text(), "0123 precious")
+
+    @unittest.skipUnless(h5py, "this python3 has no h5py")
+    def test_a_link_into_another_file_is_refused_and_nothing_is_written(self):
+        spec = self.spec(models=[model(smallest_models(1)[0])], tasks=[task("recall", limit=70)], conditions=[ZERO_SHOT])
+        store, other = self.folder / "s.h5", self.folder / "other.h5"
+        self.check(run("run", spec, "-o", store, "--threads", 1), 0)
+        with h5py.File(store, "r+") as file, h5py.File(other, "w") as elsewhere:
+            file.copy("scores", elsewhere)
+            del file["scores"]
+            file["scores"] = h5py.ExternalLink(other.name, "/scores")
+            file["ranges/state"][:] = 0
+        before = store.read_bytes(), other.read_bytes()
+        for words in (("run", spec, "-o", store, "--threads", 1), ("status", store), ("fit", store)):
+            self.check(run(*words), 1, "is a link to another file")
+        self.assertEqual((store.read_bytes(), other.read_bytes()), before)
+
+    @unittest.skipUnless(h5py, "this python3 has no h5py")
+    def test_a_damaged_row_of_the_ranges_is_told_and_computed_again(self):
+        spec = self.spec(models=[model(smallest_models(1)[0])], tasks=[task("recall")], conditions=[ZERO_SHOT])
+        store = self.folder / "s.h5"
+        self.check(run("run", spec, "-o", store, "--threads", 1), 0)
+        with h5py.File(store, "r+") as file:
+            file["ranges/seconds"][0] = 1e9
+            file["ranges/state"][2] = 7
+        self.check(run("status", store, "--verify"), 3, "items 0 to 63;", "items 128 to 191;")
+        self.check(run("run", spec, "-o", store, "--threads", 1), 0, "2 ranges of items are damaged", "2 of 5 item ranges to do")
+        self.check(run("status", store, "--verify"), 0, "all checksums hold")
 
     # ---- studies that grow, are repeated, or are split ------------------------------------------------------------
 

@@ -57,6 +57,17 @@ TEST_F(TokenizerJson, truncation_and_padding_are_ignored) {
   EXPECT_EQ(tokenizer.vocab_size(), 5);
 }
 
+TEST_F(TokenizerJson, a_normalizer_that_blows_up_a_text_is_stopped) {
+  for (const json& pattern : {json{{"String", "a"}}, json{{"Regex", "a"}}}) {
+    const auto tokenizer = load([&](json& d) {
+      const json twice = {{"type", "Replace"}, {"pattern", pattern}, {"content", "aa"}};
+      d["normalizer"] = {{"type", "Sequence"}, {"normalizers", std::vector<json>(40, twice)}};
+    });
+    EXPECT_EQ(tokenizer.encode("b", false), std::vector<TokenId>{1});
+    EXPECT_THAT(test::message_of<DataError>([&] { tokenizer.encode("a", false); }), HasSubstr("normalizer"));
+  }
+}
+
 TEST_F(TokenizerJson, the_fingerprint_is_of_the_content_not_of_the_formatting) {
   const auto original = load([](json&) {}).fingerprint();
   EXPECT_EQ(load(small().dump(4)).fingerprint(), original);

@@ -49,7 +49,7 @@ struct Summary {
   Count done, failed, pending;  // items count by their range
   std::vector<UnitSummary> units;
   UnitSummary total;
-  std::vector<std::size_t> damaged;  // ranges marked done whose checksum does not hold; they count as pending
+  std::vector<std::size_t> damaged;  // ranges of which a checksum does not hold; they count as pending
 };
 
 Summary summarise(const store::Reader& store, bool verify) {

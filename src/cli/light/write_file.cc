@@ -28,7 +28,11 @@ class Written {
     place_ = is_special_ ? path_ : fs::path(target_.string() + ".partial");
     errno = 0;
     std::ofstream stream(place_, std::ios::binary);
-    if (stream && !is_special_) keep_mode(target_, place_);
+    if (!stream) {
+      place_.clear();  // what is there is not ours
+      fail(std::strerror(errno));
+    }
+    if (!is_special_) keep_mode(target_, place_);
     stream << file.content;
     stream.close();
     if (!stream) fail(std::strerror(errno));
