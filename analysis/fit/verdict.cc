@@ -187,16 +187,37 @@ struct Scatter {
 
 constexpr Scatter kNoScatter{0, kInfinity};
 
-Scatter scatter_about(const Measured& points, Shape shape) {
-  const ShapeFit fit = fit_shape(points.points, shape);
-  const auto n = static_cast<double>(points.size()), left = n - fit.num_levels;
-  if (left <= 0) return kNoScatter;
-  double excess = 0;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const double residual = points[i].value - fit.values[i];
-    excess += residual * residual - points.covariance_of(i, i) * left / n;
+/// The models' variance with which what is left of the points' chi-square about the shape is what its degrees of
+/// freedom lead one to expect (R. C. Paule, J. Mandel, J. Res. Natl. Bur. Stand. 87 (1982) 377). Items that all models
+/// answer move all points alike, which no difference between points sees.
+Scatter scatter_about(const Measured& measured, Shape shape) {
+  const std::size_t n = measured.size();
+  double common = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      common += measured.covariance_of(i, j) / (0.5 * static_cast<double>(n) * static_cast<double>(n - 1));
+  struct About {
+    double chi_square, degrees_of_freedom;
+    bool is_too_far() const { return degrees_of_freedom > 0 && chi_square > degrees_of_freedom; }
+  };
+  const auto about = [&](double variance) {
+    std::vector<ScalingPoint> points = measured.points;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double own = measured.covariance_of(i, i);
+      points[i].standard_error = std::sqrt(std::max(own - common, 1e-3 * own) + variance);
+    }
+    const ShapeFit fit = fit_shape(points, shape);
+    return About{fit.chi_square, static_cast<double>(n) - fit.num_levels};
+  };
+  if (!about(0).is_too_far()) return kNoScatter;
+  const auto [least, most] = std::ranges::minmax(measured.points, {}, &ScalingPoint::value);
+  double low = 0, high = std::pow(most.value - least.value, 2);
+  constexpr int kHalvings = 20;  // to a millionth
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = 0.5 * (low + high);
+    (about(middle).is_too_far() ? low : high) = middle;
   }
-  return {std::max(0.0, excess / left), left};
+  return {high, std::max(1.0, about(high).degrees_of_freedom)};
 }
 
 /// Rule 2b: the p-value of an interior point that lies below both ends (sign = 1) or above both (sign = -1) by more
@@ -253,7 +274,7 @@ std::string text(const Estimate& estimate) {
 struct TurnPValues {
   double arms_down_up, arms_up_down;
   double towers_down_up, towers_up_down;
-  bool turns_twice;  // by 2b with the items' error alone, in both directions
+  bool turns_twice;  // by 2b, did models not scatter, in both directions
 
   double down_up() const { return std::min(arms_down_up, towers_down_up); }
   double up_down() const { return std::min(arms_up_down, towers_up_down); }
@@ -272,8 +293,7 @@ Decision decide(const Measured& points, const Judgement& evidence, const TurnPVa
   const bool higher_is_better = direction == Direction::kHigherIsBetter;
 
   const bool down_up = turns.down_up() < kLevel, up_down = turns.up_down() < kLevel;
-  if ((down_up && up_down) || turns.turns_twice)
-    return {Verdict::kInconclusive, kNan, "the values turn more than once"};
+  if (down_up && up_down) return {Verdict::kInconclusive, kNan, "the values turn more than once"};
   if (down_up || up_down) {
     const Verdict verdict = down_up == higher_is_better ? Verdict::kUShaped : Verdict::kInvertedU;
     const std::string_view shape = down_up ? "falls, then rises" : "rises, then falls";
@@ -327,6 +347,7 @@ Decision decide(const Measured& points, const Judgement& evidence, const TurnPVa
       is_negligible(bend, parabola.degrees_of_freedom, options.flat_margin))
     return {Verdict::kFlat, kNan,
             fmt::format("any change over the range is smaller than {:g}: {}", options.flat_margin, text(total))};
+  if (turns.turns_twice) return {Verdict::kInconclusive, kNan, "the values turn more than once, or only scatter"};
   return {Verdict::kInconclusive, kNan,
           fmt::format("neither a change nor its absence is shown: {} over the range", text(total))};
 }

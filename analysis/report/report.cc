@@ -158,7 +158,13 @@ double averaged_limit(const std::vector<Prediction>& predictions, double probabi
   }
 }
 
-Forecast forecast(const std::vector<FittedCurve>& curves, double scale, bool is_proportion) {
+bool is_fraction(const Ladder& ladder) {
+  return ladder.metric.is_proportion && std::ranges::all_of(ladder.points, [](const LadderPoint& point) {
+           return point.point.value >= 0 && point.point.value <= 1;
+         });
+}
+
+Forecast forecast(const std::vector<FittedCurve>& curves, double scale, bool is_fraction) {
   Forecast result{scale, {kNan, kNan, -kInfinity, kInfinity}, "", kNan};
   std::vector<Prediction> predictions;
   for (const FittedCurve& curve : curves) {
@@ -172,7 +178,7 @@ Forecast forecast(const std::vector<FittedCurve>& curves, double scale, bool is_
   for (const Prediction& one : predictions) error += one.weight * std::hypot(one.error, one.value - mean);
   Estimate predicted{averaged_limit(predictions, 0.5), error, averaged_limit(predictions, 0.025),
                      averaged_limit(predictions, 0.975)};
-  if (is_proportion) {
+  if (is_fraction) {
     constexpr double kTolerance = 0.005;  // a curve that levels off just above 1
     if (predicted.value < -kTolerance || predicted.value > 1 + kTolerance) return result;
     for (double* end : {&predicted.value, &predicted.low, &predicted.high}) *end = std::clamp(*end, 0.0, 1.0);
@@ -191,7 +197,7 @@ std::vector<Forecast> predict_held_out(const Ladder& ladder, const ValueModel& m
   const auto curves = fit_curves(std::span(points).first(n - held), model, covariance);
   std::vector<Forecast> result;
   for (std::size_t i = n - held; i < n; ++i) {
-    result.push_back(forecast(curves, points[i].scale, model.is_proportion));
+    result.push_back(forecast(curves, points[i].scale, is_fraction(ladder)));
     result.back().model = ladder.points[i].model;
     result.back().observed = points[i].value;
   }
@@ -259,16 +265,12 @@ std::optional<Power> power_of(const Ladder& ladder, const Judgement& judgement) 
   return power;
 }
 
-bool all_inside_0_and_1(const Ladder& ladder) {
-  return std::ranges::all_of(ladder.points, [](const LadderPoint& point) {
-    return point.point.n > 0 && point.point.value >= 0 && point.point.value <= 1;
-  });
-}
-
 /// The floor is chance, unless a point lies clearly below it, as on tasks that trap.
 ValueModel value_model(const Ladder& ladder, const ReportOptions& options) {
   const double chance = options.chance.value_or(std::isnan(ladder.chance) ? 0 : ladder.chance);
-  ValueModel model{.is_proportion = ladder.metric.is_proportion && all_inside_0_and_1(ladder)};
+  const bool are_counts =
+      std::ranges::all_of(ladder.points, [](const LadderPoint& point) { return point.point.n > 0; });
+  ValueModel model{.is_proportion = is_fraction(ladder) && are_counts};
   const bool is_above = std::ranges::all_of(ladder.points, [&](const LadderPoint& point) {
     return point.point.value > chance - 2 * point.point.standard_error;
   });
@@ -315,7 +317,7 @@ CurveReport make_report(Ladder ladder, const ReportOptions& options) {
   if (is_turn && !report.turning_point) report.turning_point = extremal_point(used, means, turn == Turn::kLowest);
   report.held_out = predict_held_out(used, model, options.num_held_out);
   for (const double scale : options.forecast_scales)
-    report.forecasts.push_back(forecast(report.curves, scale, model.is_proportion));
+    report.forecasts.push_back(forecast(report.curves, scale, is_fraction(used)));
   report.power = power_of(used, report.judgement);
   return report;
 }

@@ -14,7 +14,8 @@ namespace {
 
 using OnKey = std::function<void(const std::string& key)>;
 
-constexpr int kMaxDepth = 64;  // a checkpoint's tokenizer.json has ten
+constexpr int kMaxDepth = 64;           // a checkpoint's tokenizer.json has ten
+constexpr std::size_t kMaxShown = 200;  // bytes of a key or of what was read last, strings of any length
 
 // Brackets are counted as the parser will meet them, up to the first mistake at which it stops.
 bool is_too_deep(std::string_view text) {
@@ -39,7 +40,7 @@ class KeyReader : public nlohmann::json_sax<nlohmann::json> {
   bool start_object(std::size_t /*size*/) override { return keys_.emplace_back(), true; }
   bool end_object() override { return keys_.pop_back(), true; }
   bool key(std::string& key) override {
-    if (!keys_.back().insert(key).second) on_repeated_key_(key);
+    if (!keys_.back().insert(key).second) on_repeated_key_(std::string(cut_utf8(key, kMaxShown)));
     return true;
   }
 
@@ -82,7 +83,6 @@ Json parse_json(std::string_view text, const OnKey& on_repeated_key) {
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& e) {
-    constexpr std::size_t kMaxShown = 200;  // it repeats what was read last, a string of any length
     throw JsonError(fmt::format("not valid JSON: {}", cut_utf8(without_names(e.what()), kMaxShown)));
   }
 }

@@ -145,6 +145,8 @@ void RangeWriter::write(std::size_t range_index, const spec::RangeResult& result
                      .num_items_truncated = std::ranges::count(result.items, true, &spec::ItemScore::is_truncated),
                      .flops = result.flops,
                      .finished = owner.finished};
+  // What is done over is pending until all of it is written: a row of two results would be damage.
+  put_one(columns_.state, range_index, static_cast<std::uint8_t>(RangeState::kPending));
   if (!has_failed) {
     const Values values = flatten(tables_, range_index, result.items);
     const Place place = place_of_range(tables_, range_index);

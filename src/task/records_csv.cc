@@ -12,6 +12,8 @@
 namespace catenary::task {
 namespace {
 
+constexpr std::string_view kOpenQuote = "a field begins with a quote that does not end";
+
 struct Row {
   std::size_t line;
   std::vector<std::string> fields;
@@ -186,6 +188,11 @@ std::vector<Record> RecordReader::read_csv() {
       problem(at_line(1), fmt::format("the column {} stands twice", name));
   }
   std::vector<Record> records;
+  const auto has_line_end = [](const std::string& name) { return name.find('\n') != std::string::npos; };
+  if (names.is_quote_open || std::ranges::any_of(names.fields, has_line_end)) {
+    problem(at_line(1), kOpenQuote);
+    return records;
+  }
   if (!rest.empty() && std::ranges::find(names.fields, "prompt") == names.fields.end()) {
     problem(at_line(1), fmt::format("expected names of columns with commas between them, such as "
                                     "prompt,classes,answer_index (docs/tasks.md), found \"{}\"",
@@ -197,7 +204,7 @@ std::vector<Record> RecordReader::read_csv() {
     if (row.fields.size() == 1 && row.fields[0].empty()) continue;  // an empty line
     const std::string where = at_line(row.line);
     if (row.is_quote_open) {
-      problem(where, "a field begins with a quote that does not end");
+      problem(where, kOpenQuote);
     } else if (row.fields.size() != names.fields.size()) {
       problem(where, fmt::format("expected {} field{}, as the first line has, found {}", names.fields.size(),
                                  names.fields.size() == 1 ? "" : "s", row.fields.size()));

@@ -31,7 +31,6 @@ constexpr std::string_view kChineseChar =
     R"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F})"
     R"(\x{2B920}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}])";
 
-
 // One value of the file, with its JSON pointer.
 class Node {
  public:

@@ -78,6 +78,13 @@ TEST(Report, a_forecast_of_a_fraction_is_one_or_nothing) {
   const auto reports = make_reports(std::move(ladders), {.forecast_scales = scales});
   EXPECT_EQ(reports[0].selected, Curve::kQuadratic);
   for (const Forecast& forecast : reports[0].forecasts) EXPECT_TRUE(std::isnan(forecast.predicted.value));
+  Ladder without_counts{.task = "t", .condition = "c", .family = "f"};
+  without_counts.metric = describe_metric("accuracy");
+  for (int i = 0; i < 5; ++i)
+    without_counts.points.push_back({"m", 1e6, std::nan(""), {std::pow(10.0, 6 + i), 0.2 + 0.15 * i, 0.01, 0}});
+  const auto line = make_reports({without_counts}, {.forecast_scales = scales}).at(0);
+  EXPECT_EQ(line.selected, Curve::kLine);
+  for (const Forecast& forecast : line.forecasts) EXPECT_TRUE(std::isnan(forecast.predicted.value));
   for (const Forecast& forecast : reports[1].forecasts) {
     EXPECT_GE(forecast.predicted.low, 0.9);
     EXPECT_GE(forecast.predicted.value, forecast.predicted.low);

@@ -164,6 +164,34 @@ TEST(VerdictSimulation, intervals_of_effects_cover_in_93_to_97_percent) {
   EXPECT_LE(covered, 0.97 * kCoverageStudies);
 }
 
+// The same with errors of the items that all models share, and with one model of few items.
+TEST(VerdictSimulation, scatter_is_seen_through_common_and_unequal_errors) {
+  std::normal_distribution<double> normal;
+  for (const bool is_common : {true, false}) {
+    std::mt19937_64 random(20261124);
+    constexpr int kNumScales = 10;
+    const double error = is_common ? 0.15 : 0.005, scatter = is_common ? 0.225 : 0.15;
+    int num_called = 0;
+    for (int i = 0; i < kNumStudies; ++i) {
+      const double shared = is_common ? std::sqrt(0.9) * error * normal(random) : 0;
+      std::vector<ScalingPoint> points;
+      std::vector<double> covariance(kNumScales * kNumScales, is_common ? 0.9 * error * error : 0);
+      for (std::size_t j = 0; j < kNumScales; ++j) {
+        const double own = is_common ? std::sqrt(0.1) * error : j == 4 ? 0.3 : error;
+        points.push_back({std::pow(10.0, 8 + static_cast<double>(j) / 3),
+                          0.5 + shared + own * normal(random) + scatter * normal(random), is_common ? error : own,
+                          1000});
+        covariance[j * kNumScales + j] = points[j].standard_error * points[j].standard_error;
+      }
+      num_called += judge(points, Direction::kHigherIsBetter, {}, covariance).verdict != Verdict::kInconclusive;
+    }
+    const double share = static_cast<double>(num_called) / kNumStudies;
+    fmt::print("scatter beside {} errors: called something in {:.1f} %\n", is_common ? "common" : "unequal",
+               100 * share);
+    EXPECT_LE(share, 0.13);
+  }
+}
+
 // Models that scatter over all of 0 to 1, fifty times their items' error: large differences are no shape.
 TEST(VerdictSimulation, what_only_scatters_is_rarely_called_anything) {
   for (const auto& [num_scales, most] : {std::pair{5, 0.35}, {6, 0.28}, {10, 0.12}, {30, 0.1}}) {

@@ -62,12 +62,12 @@ class StoreTest(SweepTestCase):
     def test_what_has_the_name_of_a_store_s_notes_and_is_not_ours_is_left_alone(self):
         spec = self.spec(models=[model(smallest_models(1)[0])], tasks=[task("recall", limit=10)], conditions=[ZERO_SHOT])
         precious = self.write("precious", "0123 precious")
-        for i, make in enumerate((lambda path: path.symlink_to(precious), lambda path: path.write_text("mine"), os.mkfifo)):
+        for i, make in enumerate((lambda path: path.symlink_to(precious), lambda path: path.write_text("12 ab\n34 cd\n"), os.mkfifo)):
             store = self.folder / f"{i}.h5"
             notes = self.folder / f"{i}.h5.running"
             make(notes)
             self.check(run("run", spec, "-o", store, "--threads", 1), 0, "done; next")
-            self.assertTrue(notes.is_symlink() or notes.is_fifo() or notes.read_text() == "mine")
+            self.assertTrue(notes.is_symlink() or notes.is_fifo() or notes.read_text() == "12 ab\n34 cd\n")
         self.assertEqual(precious.read_text(), "0123 precious")
 
     @unittest.skipUnless(h5py, "this python3 has no h5py")

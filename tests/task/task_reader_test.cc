@@ -99,6 +99,7 @@ TEST(TaskReader, what_stands_twice_is_refused) {
               HasSubstr("t.csv:1: the column prompt stands twice"));
   EXPECT_THAT(problem_of("u.csv", "prompt,classes,answer_index\np,\"['a', 'b']\",0\n\"p,\"\"['a', 'b']\"\",0\n"),
               HasSubstr("u.csv:3: a field begins with a quote that does not end"));
+  EXPECT_THAT(problem_of("v.csv", "prompt,\"classes,answer_index\np,\"['a', 'b']\",0\n"), HasSubstr("v.csv:1: a field"));
 }
 
 TEST(TaskReader, what_is_nested_without_end_is_refused) {

@@ -21,7 +21,7 @@ enum class Direction { kHigherIsBetter, kLowerIsBetter };
 /// Both in the unit of the values; the defaults suit accuracy as a fraction. Set them for losses and log-odds.
 struct JudgeOptions {
   double flat_margin = 0.05;   // changes inside ± this are of no practical interest
-  double large_change = 0.20;  // changes beyond this are no model-to-model scatter
+  double large_change = 0.20;  // what a trend or turn without a fitted curve has to exceed
 };
 
 /// Observed difference between two points, to - from.

@@ -17,9 +17,9 @@ class JsonError : public Error {
 
 /// Parses a file that may come from anybody. The library's parser takes any depth, but what is then done with the value
 /// (dump, copies, comparisons) recurses: arrays and objects nested deeper than 64 levels are refused. It also keeps the
-/// last of two equal keys of an object: `on_repeated_key`, if given, is called with each first. Takes time linear in
-/// the text, which the library's own callback does not. Throws JsonError. For nlohmann::json and
-/// nlohmann::ordered_json.
+/// last of two equal keys of an object: `on_repeated_key`, if given, is called with the second of each, cut to 200
+/// bytes, before the text is parsed. Takes time linear in the text, which the library's own callback does not. Throws
+/// JsonError. For nlohmann::json and nlohmann::ordered_json.
 template <class Json = nlohmann::json>
 Json parse_json(std::string_view text, const std::function<void(const std::string& key)>& on_repeated_key = {});
 

@@ -115,8 +115,8 @@ struct SweepSpec {
 /// Throws SpecError that lists every problem with file, JSON pointer and what was expected. Whether the files that it
 /// names exist is not looked at here.
 SweepSpec read_sweep_spec(const std::filesystem::path& path);
-/// The tasks and conditions of a spec that a store holds, without the models: nothing of the disk is looked at. Relative
-/// paths are taken from the root.
+/// The tasks and conditions of a spec that a store holds, without the models: nothing of the disk is looked at.
+/// Relative paths are taken from the root.
 SweepSpec parse_tasks_and_conditions(const std::string& text);
 
 /// A condition as the command line takes it: a kind ("zero_shot", "few_shot+instruct"), or an object as in a spec.

@@ -65,8 +65,8 @@ class Reader {
   std::optional<spec::RangeResult> read_range(std::size_t range_index) const;
 
   /// Recomputes every done range's checksum; returns the indices into ranges() of those that are damaged (in ranges()
-  /// they are still done) and of those whose row is (pending there), in order. Takes about a third of the time that making the Reader took, where the file is in memory:
-  /// 1e8 rows of /scores a second.
+  /// they are still done) and of those whose row is (pending there), in order. Takes about a third of the time that
+  /// making the Reader took, where the file is in memory: 1e8 rows of /scores a second.
   std::vector<std::size_t> verify() const;
 
  private:

@@ -19,6 +19,16 @@ std::filesystem::path path_of(const std::filesystem::path& store) {
   return store.string() + ".running";
 }
 
+// An id or blanks, and a line's end; zeros where a rank has not written yet.
+bool is_line(std::string_view line) {
+  if (line.find_first_not_of('\0') == std::string_view::npos) return true;
+  const std::string_view digits = "0123456789abcdef";
+  const std::string_view id = line.substr(0, kLineBytes - 1);
+  const bool is_id = id.find_first_not_of(digits) == std::string_view::npos;
+  const bool is_blank = id.find_first_not_of(' ') == std::string_view::npos;
+  return line.size() == kLineBytes && line.back() == '\n' && (is_id || is_blank);
+}
+
 // A regular file of ids, blanks and rows that no rank has written yet; nothing else may be written to or removed.
 std::optional<std::string> content_of_ours(int file) {
   struct stat status {};
@@ -28,7 +38,9 @@ std::optional<std::string> content_of_ours(int file) {
   const ssize_t num_read = ::pread(file, content.data(), content.size(), 0);
   if (num_read < 0) return std::nullopt;
   content.resize(static_cast<std::size_t>(num_read));
-  if (content.find_first_not_of(std::string_view("0123456789abcdef \n\0", 19)) != std::string::npos) return std::nullopt;
+  for (std::size_t begin = 0; begin < content.size(); begin += kLineBytes) {
+    if (!is_line(std::string_view(content).substr(begin, kLineBytes))) return std::nullopt;
+  }
   return content;
 }
 
