@@ -125,15 +125,20 @@ Command parse_args(int argc, char** argv) {
       "  catenary run jobs/demo.json -o demo.h5      score every model x task x condition\n"
       "  catenary fit demo.h5                        curves and verdicts\n"
       "  catenary report demo.h5 -o demo.html        a page to explore\n"
-      "  catenary COMMAND --help                     more about a command\n\n"
+      "  catenary help COMMAND                       more about a command\n\n"
       "Exit codes: 0 done, 1 failed, 2 wrong command or input, 3 ended with failed units, damage or a regression, 75 "
       "stopped early (run again).");
   const auto end_with = [&app](const CLI::ParseError& e) {
     const int code = launcher_rank() > 0 ? e.get_exit_code() : app.exit(e);
     return static_cast<int>(code == 0 ? kExitDone : kExitWrongInput);
   };
+  std::vector<const char*> typed_words(argv, argv + argc);
+  if (argc > 1 && std::string_view(argv[1]) == "help") {  // `catenary help run` is `catenary run --help`
+    typed_words.erase(typed_words.begin() + 1);
+    typed_words.push_back("--help");
+  }
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(typed_words.size()), typed_words.data());
   } catch (const CLI::ExtrasError&) {  // CLI11 tells the words in reverse
     const char* hint = app.got_subcommand("nightly") ? "; options of `catenary run` go behind --" : "";
     return end_with(CLI::ExtrasError(fmt::format("not expected: {}{}", fmt::join(app.remaining(true), " "), hint),

@@ -143,6 +143,9 @@ class TasksTest(unittest.TestCase):
         self.check(run("--nonsense"), 2, "there is no option --nonsense")
         self.check(run("fit", "a", "b", "c"), 2, "not expected: b c")
         self.check(run("--help"), 0, "Exit codes")
+        self.check(run("help"), 0, "Exit codes")
+        for command in ("fit",), ("models", "list"):
+            self.assertEqual(run("help", *command).stdout, run(*command, "--help").stdout)
 
     def test_help_fits_a_terminal_and_mistakes_are_told_with_what_to_do(self):
         for command in ("run", "plan", "score", "submit", "fit"):
