@@ -87,31 +87,29 @@ TEST(TaskReader, every_bad_line_is_named_in_one_pass) {
 
 TEST(TaskReader, what_stands_twice_is_refused) {
   const test::TemporaryFolder folder;
-  const auto problem_of = [&](const std::string& name, const std::string& text) {
-    const auto path = folder.write(name, text);
-    return test::message_of<DataError>([&] { read_task({.name = "t", .path = path}); });
-  };
-  EXPECT_THAT(problem_of("t.jsonl", R"({"prompt": "p", "classes": ["a", "b"], "answer_index": 0, "answer_index": 1})"),
+  EXPECT_THAT(problem_of(folder.write(
+                  "t.jsonl", R"({"prompt": "p", "classes": ["a", "b"], "answer_index": 0, "answer_index": 1})")),
               HasSubstr("t.jsonl:1: the key \"answer_index\" stands twice"));
-  EXPECT_THAT(problem_of("t.json", R"({"metrics": [], "examples": [{"input": "i", "input": "j", "target": "t"}]})"),
+  EXPECT_THAT(problem_of(folder.write("t.json",
+                                      R"({"metrics": [], "examples": [{"input": "i", "input": "j", "target": "t"}]})")),
               HasSubstr("t.json: the key \"input\" stands twice"));
-  EXPECT_THAT(problem_of("t.csv", "prompt,prompt,classes,answer_index\np,q,\"['a', 'b']\",0\n"),
+  EXPECT_THAT(problem_of(folder.write("t.csv", "prompt,prompt,classes,answer_index\np,q,\"['a', 'b']\",0\n")),
               HasSubstr("t.csv:1: the column prompt stands twice"));
-  EXPECT_THAT(problem_of("u.csv", "prompt,classes,answer_index\np,\"['a', 'b']\",0\n\"p,\"\"['a', 'b']\"\",0\n"),
-              HasSubstr("u.csv:3: a field begins with a quote that does not end"));
-  EXPECT_THAT(problem_of("v.csv", "prompt,\"classes,answer_index\np,\"['a', 'b']\",0\n"), HasSubstr("v.csv:1: a field"));
+  EXPECT_THAT(
+      problem_of(folder.write("u.csv", "prompt,classes,answer_index\np,\"['a', 'b']\",0\n\"p,\"\"['a', 'b']\"\",0\n")),
+      HasSubstr("u.csv:3: a field begins with a quote that does not end"));
+  EXPECT_THAT(problem_of(folder.write("v.csv", "prompt,\"classes,answer_index\np,\"['a', 'b']\",0\n")),
+              HasSubstr("v.csv:1: a field"));
 }
 
 TEST(TaskReader, what_is_nested_without_end_is_refused) {
   const test::TemporaryFolder folder;
   const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
-  const auto problem_of = [&](const std::string& name, const std::string& text) {
-    const auto path = folder.write(name, text);
-    return test::message_of<DataError>([&] { read_task({.name = "t", .path = path}); });
-  };
-  EXPECT_THAT(problem_of("t.jsonl", "{\"prompt\": " + deep + "}"), HasSubstr("t.jsonl:1: JSON nested deeper"));
-  EXPECT_THAT(problem_of("t.json", "{\"examples\": " + deep + "}"), HasSubstr("t.json: JSON nested deeper"));
-  EXPECT_THAT(problem_of("t.csv", "prompt,classes,answer_index\np,\"" + deep + "\",0\n"),
+  EXPECT_THAT(problem_of(folder.write("t.jsonl", "{\"prompt\": " + deep + "}")),
+              HasSubstr("t.jsonl:1: JSON nested deeper"));
+  EXPECT_THAT(problem_of(folder.write("t.json", "{\"examples\": " + deep + "}")),
+              HasSubstr("t.json: JSON nested deeper"));
+  EXPECT_THAT(problem_of(folder.write("t.csv", "prompt,classes,answer_index\np,\"" + deep + "\",0\n")),
               HasSubstr("t.csv:2: classes"));
 }
 
