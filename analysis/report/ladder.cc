@@ -47,8 +47,7 @@ std::string find_fault(const Series& series, Scale scale) {
   if (std::abs(series.value) > kLargest) return fmt::format("its value, {}, is out of range", series.value);
   if (series.standard_error > kLargest || (series.standard_error > 0 && series.standard_error < 1 / kLargest))
     return fmt::format("its standard error, {}, is out of range", series.standard_error);
-  if (!(series.standard_error > 0 && std::isfinite(series.standard_error)))
-    return "its standard error is not a positive number";
+  if (!(series.standard_error > 0)) return "its standard error is not a positive number";
   return {};
 }
 

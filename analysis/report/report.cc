@@ -164,7 +164,7 @@ bool is_fraction(const Ladder& ladder) {
          });
 }
 
-Forecast forecast(const std::vector<FittedCurve>& curves, double scale, bool is_fraction) {
+Forecast forecast(const std::vector<FittedCurve>& curves, double scale, bool is_bounded) {
   Forecast result{scale, {kNan, kNan, -kInfinity, kInfinity}, "", kNan};
   std::vector<Prediction> predictions;
   for (const FittedCurve& curve : curves) {
@@ -178,7 +178,7 @@ Forecast forecast(const std::vector<FittedCurve>& curves, double scale, bool is_
   for (const Prediction& one : predictions) error += one.weight * std::hypot(one.error, one.value - mean);
   Estimate predicted{averaged_limit(predictions, 0.5), error, averaged_limit(predictions, 0.025),
                      averaged_limit(predictions, 0.975)};
-  if (is_fraction) {
+  if (is_bounded) {                       // by 0 and 1
     constexpr double kTolerance = 0.005;  // a curve that levels off just above 1
     if (predicted.value < -kTolerance || predicted.value > 1 + kTolerance) return result;
     for (double* end : {&predicted.value, &predicted.low, &predicted.high}) *end = std::clamp(*end, 0.0, 1.0);

@@ -84,11 +84,12 @@ Table read_source(const std::filesystem::path& path, const std::optional<std::fi
 
 Table read_table(const std::filesystem::path& path, const std::optional<std::filesystem::path>& models) {
   Table table = read_source(path, models);
-  if (!table.series.empty()) return table;
-  Problems problems;
-  problems.add(fmt::format("{}: there are no results in it", path.string()));
-  for (const std::string& problem : table.problems) problems.add(problem);
-  problems.throw_if_any<DataError>();
+  if (table.series.empty()) {
+    Problems problems;
+    problems.add(fmt::format("{}: there are no results in it", path.string()));
+    for (const std::string& problem : table.problems) problems.add(problem);
+    problems.throw_if_any<DataError>();
+  }
   return table;
 }
 

@@ -205,11 +205,13 @@ std::vector<Record> RecordReader::read_csv() {
     const std::string where = at_line(row.line);
     if (row.is_quote_open) {
       problem(where, kOpenQuote);
-    } else if (row.fields.size() != names.fields.size()) {
+      continue;
+    }
+    if (row.fields.size() != names.fields.size()) {
       problem(where, fmt::format("expected {} field{}, as the first line has, found {}", names.fields.size(),
                                  names.fields.size() == 1 ? "" : "s", row.fields.size()));
+      continue;
     }
-    if (row.is_quote_open || row.fields.size() != names.fields.size()) continue;
     Record record{where, Json::object()};
     bool is_good = true;
     for (std::size_t i = 0; i < names.fields.size(); ++i) {

@@ -103,19 +103,20 @@ std::vector<Record> RecordReader::read_jsonl(const std::optional<spec::FieldMapp
   std::string_view rest = text_.substr(0, text_.find_last_not_of("\n\r \t") + 1);
   for (std::size_t line_number = 1; !rest.empty(); ++line_number) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
     const std::string where = at_line(line_number);
-    Json json(Json::value_t::discarded);
+    Json json;
     try {
-      json = parse_json<Json>(rest.substr(0, end), [&](const std::string& key) {
+      json = parse_json<Json>(line, [&](const std::string& key) {
         problem(where, fmt::format("the key \"{}\" stands twice in one object", key));
       });
     } catch (const JsonError& e) {
       std::string what = e.what();  // of this line alone, which the parser calls the first
       if (const std::size_t at = what.find("line 1, "); at != std::string::npos) what.erase(at, 8);
       problem(where, what);
+      continue;
     }
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (json.is_discarded()) continue;
     if (!json.is_object()) {
       problem(where, fmt::format("expected an object, found {}", json.type_name()));
     } else if (fields) {

@@ -40,10 +40,6 @@ struct Finding {
 
 using Findings = std::vector<Finding>;
 
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
-
 std::string last_line(std::string text) {
   while (text.ends_with('\n')) text.pop_back();
   const std::size_t newline = text.rfind('\n');

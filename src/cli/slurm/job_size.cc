@@ -126,7 +126,7 @@ Partition find_partition(const Site& site) {
     found = true;
   }
   if (sinfo.exit_code != 0 && !site.cpus_per_node) {
-    throw SpecError(fmt::format("sinfo does not answer: {}; `catenary doctor` tells more", sinfo.all()));
+    throw SpecError(fmt::format("sinfo does not answer: {}; `catenary doctor` tells more", first_line(sinfo.all())));
   }
   if (!found && !site.cpus_per_node) {
     throw SpecError(fmt::format(

@@ -57,6 +57,11 @@ struct CommandResult {
   std::string all() const { return output + errors; }
 };
 
+/// Of what a command says, for a message of one line.
+inline std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
 /// Runs a command that is soon done. Does not throw for what goes wrong with it.
 CommandResult run_command(const std::vector<std::string>& argv,
                           std::chrono::seconds timeout = std::chrono::seconds(30));
