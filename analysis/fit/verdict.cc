@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "catenary/analysis/estimate_text.h"
 #include "catenary/analysis/isotonic.h"
 #include "catenary/base/check.h"
 #include "catenary/base/short_number.h"
@@ -260,12 +261,12 @@ std::optional<std::size_t> find_extremal(const Measured& points) {
 }
 
 std::string text(const Estimate& estimate) {
-  // Sums leave 1e-16 where nothing is.
-  const auto rounded = [](double value) { return std::abs(value) < 1e-12 ? 0.0 : value; };
   if (!std::isfinite(estimate.low))
-    return fmt::format("{:+.3g} (no interval: so few points fit exactly)", rounded(estimate.value));
-  return fmt::format("{:+.3g} (95 % interval {:+.3g} to {:+.3g})", rounded(estimate.value), rounded(estimate.low),
-                     rounded(estimate.high));
+    return fmt::format("{:+.3g} (no interval: so few points fit exactly)",
+                       std::abs(estimate.value) < 1e-12 ? 0.0 : estimate.value);  // sums leave 1e-16 where nothing is
+  const int decimals = decimals_for(estimate.standard_error);
+  return fmt::format("{} (95 % interval {} to {})", signed_text(estimate.value, decimals),
+                     signed_text(estimate.low, decimals), signed_text(estimate.high, decimals));
 }
 
 // ---- the verdict, given the evidence ------------------------------------------------------------------------------

@@ -51,9 +51,6 @@ std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, c
   compare("dtype", a.numerics.dtype, b.numerics.dtype);
   compare("device", a.numerics.device_kind, b.numerics.device_kind);
   compare("threads a rank (--threads)", a.numerics.threads_per_rank, b.numerics.threads_per_rank);
-  // Numerics are part of every unit's id, so with other numerics all ids differ, and saying so would hide the reason.
-  if (!problems.empty()) return problems.list();
-
   for (const ModelRow& row : a.models) {
     const ModelRow* other = find_row(b.models, row.name);
     if (other == nullptr) continue;
@@ -94,7 +91,7 @@ std::vector<std::string> conflicts(const Layout& a, const std::string& name_a, c
     compare(condition + "separator", row.separator, other->separator);
     compare(condition + "definition", row.definition, other->definition);
   }
-  if (!problems.empty()) return problems.list();  // from which other ids follow
+  if (!problems.empty()) return problems.list();  // from these follow other ids of the units
   const auto units_of_b = units_by_name(b);
   for (const auto& [names, unit] : units_by_name(a)) {
     const auto found = units_of_b.find(names);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "catenary/base/error.h"
+#include "catenary/base/log.h"
 #include "catenary/store/reader.h"
 #include "store/carry_over.h"
 #include "store/compare_layouts.h"
@@ -89,6 +90,12 @@ void merge(const std::vector<std::filesystem::path>& stores, const std::filesyst
         problems.add("  " + conflict);
       }
     }
+  }
+  for (std::size_t i = 1; i < sources.size(); ++i) {
+    const std::string &name = sources[i].layout().sweep_name, &first = sources[0].layout().sweep_name;
+    if (name == first) continue;
+    log::warning(fmt::format("{} is of a sweep called {}, {} of {}; the merged store is called {}", stores[i].string(),
+                             name, stores[0].string(), first, first));
   }
   if (problems.empty()) add_unequal_ranges(sources, stores, problems);
   problems.throw_if_any<DataError>();

@@ -12,6 +12,7 @@
 
 #include "catenary/base/error.h"
 #include "catenary/base/log.h"
+#include "catenary/store/reader.h"
 
 // The lock lies on a file beside the store, not on the store itself, which gets another file when it grows; and where
 // locks are mandatory or flock is one (NFS), readers of other programs would have to wait. It belongs to the open file
@@ -94,6 +95,16 @@ StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
 StoreLock::~StoreLock() {
   std::error_code ignored;
   if (is_same_file(descriptor_.get(), path_)) std::filesystem::remove(path_, ignored);
+}
+
+bool is_being_written(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::string lock = std::filesystem::weakly_canonical(path, ignored).string() + ".lock";
+  const Descriptor descriptor(::open(lock.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct flock whole_file {};
+  whole_file.l_type = F_RDLCK;
+  whole_file.l_whence = SEEK_SET;
+  return descriptor && ::fcntl(descriptor.get(), F_OFD_GETLK, &whole_file) == 0 && whole_file.l_type != F_UNLCK;
 }
 
 void sync_to_disk(const std::filesystem::path& path, const std::filesystem::path& store) {

@@ -53,7 +53,10 @@ Settings complete_settings(const KnownTask& task, const std::map<std::string, in
     const auto setting = std::find_if(task.settings.begin(), task.settings.end(),
                                       [&name = name](const Setting& known) { return known.name == name; });
     if (setting == task.settings.end()) {
-      problems.add(fmt::format("{} has no setting \"{}\"", task.name, name));
+      std::vector<std::string_view> known;
+      for (const Setting& one : task.settings) known.push_back(one.name);
+      problems.add(fmt::format("{} has no setting \"{}\"; it has {}", task.name, name,
+                               known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "))));
     } else if (value < setting->min || value > setting->max) {
       problems.add(fmt::format("{} of {}: expected a whole number from {} to {}, found {}", name, task.name,
                                setting->min, setting->max, value));

@@ -154,9 +154,11 @@ class CommandsTest(SweepTestCase):
         self.wait_until_some_are_done(store)
         first.send_signal(signal.SIGSTOP)  # else it may be done before the second begins
         self.check(run("run", self.long_spec(), "-o", store, "--threads", 1), 1, "another sweep is writing")
-        self.check(run("status", store), 0)  # readers are not in the way
+        self.check(run("status", store), 0, "a sweep is writing it now")  # readers are not in the way
+        self.assertTrue(json.loads(run("status", store, "--json").out)["is_being_written"])
         first.kill()
         first.communicate()
+        self.assertNotIn("writing", run("status", store).out)
 
     def test_a_disk_that_fails_ends_the_sweep_and_the_same_command_goes_on(self):
         shim = os.environ.get("CATENARY_FAILING_DISK", str(BIN.parent / "tests" / "libfailing_disk.so"))

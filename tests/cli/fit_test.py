@@ -147,7 +147,7 @@ class Fit(unittest.TestCase):
         table = long_table(self.folder / "t.csv", {("up", "zero", "f"): RISE}, num_items=10)
         for args, message in (((table, "--metric", "bleu"), "the source has accuracy"),
                               ((table, "--compare", "model:a,b"), "expected condition:A,B"),
-                              ((table, "--compare", "task:a,b"), "there are no two such curves"),
+                              ((table, "--compare", "task:a,b"), "--compare task:a,b: expected task:A,B, two of up"),
                               ((table, "--compare", "condition:zero,zero"), "compares a condition with itself"),
                               ((table, "--lower-is-better", "nope"), "--lower-is-better nope: the source has accuracy"),
                               ((table, "--models", table), "--models: is for a folder"),

@@ -134,6 +134,12 @@ class StoreTest(SweepTestCase):
         self.assert_same_scores(whole, merged)
         self.check(run("merge", *parts, "-o", merged), 2, "is there already")
         self.check(run("run", self.spec("whole.json", models=[model(a), model(b)]), "-o", merged, "--threads", 1), 0, "0 of 40")
+        spec = self.spec("named.json", models=[model(b)])
+        spec.write_text(spec.read_text().replace('"name": "test"', '"name": "another study"'))
+        named = self.folder / "named.h5"
+        self.check(run("run", spec, "-o", named, "--threads", 1), 0)
+        self.check(run("merge", parts[0], named, "-o", self.folder / "two's.h5"), 0, "named.h5 is of a sweep called another study",
+                   f"done; next: catenary status '{self.folder}/two'\\''s.h5'")
         other = self.sweep("other", models=[{**model(a), "family": "mine"}])
         self.check(run("merge", parts[0], other, "-o", self.folder / "no.h5"), 2, "these stores are of different studies", f"model '{a}', family: 'test' in")
         self.check(run("merge", parts[0], "-o", self.folder / "no.h5"), 2, "STORE")

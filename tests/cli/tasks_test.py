@@ -78,7 +78,7 @@ class TasksTest(unittest.TestCase):
         result = run("plan", spec)
         self.check(result, 2, '/tasks/0/generate: no task is called "redefined"; expected one of hindsight-neglect',
                    "bad.csv:2: answer_index: expected 0 to 1, found 2", "bad.csv:3: classes: expected a list of two or more",
-                   '/tasks/2/generate: redefine has no setting "shots"')
+                   '/tasks/2/generate: redefine has no setting "shots"; it has kind, largest, others')
         self.assertEqual(result.stdout, "")
         models = self.spec(models=[{"name": n, "path": str(self.folder / n)} for n in ("no-1", "no-2")])
         self.check(run("plan", models), 2, "/models/0/path", "/models/1/path")
@@ -156,6 +156,7 @@ class TasksTest(unittest.TestCase):
             shown = run(command, "list")
             self.check(shown, 0)
             self.assertLessEqual(max(map(len, shown.stdout.splitlines())), 80)
+        self.assertLessEqual(max(map(len, run("plan", SOURCE / "jobs" / "demo.json").stdout.splitlines()[1:])), 80)
         for size in ("8", "lots", "-1GiB", ""):
             self.check(run("run", "s.json", "-o", "s.h5", "--memory-budget", size), 2,
                        f'--memory-budget: expected a number and its unit, such as 8GiB or 512MiB, found "{size}"')

@@ -56,6 +56,14 @@ TEST(CompareLayouts, whatever_scores_depend_on_is_told) {
   }
 }
 
+TEST(CompareLayouts, other_numerics_hide_no_other_difference_and_bring_none) {
+  Layout changed = kLayout;
+  changed.numerics.dtype = "bfloat16";
+  changed.models[0].weights_fingerprint = "x";
+  for (spec::WorkUnit& unit : changed.units) unit.id += "x";
+  EXPECT_THAT(difference(kLayout, changed), ElementsAre(HasSubstr("dtype"), HasSubstr("weights' fingerprint")));
+}
+
 TEST(CompareLayouts, where_things_lie_and_who_computed_them_does_not_matter) {
   Layout moved = kLayout;
   moved.models[0].path = "/elsewhere";

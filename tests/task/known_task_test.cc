@@ -59,7 +59,7 @@ TEST(Generate, all_wrong_settings_are_told_at_once) {
         generate({.name = "redefine", .num_items = 1, .settings = {{"kind", 5}, {"shots", 1}}});
       },
       ThrowsMessage<SpecError>("kind of redefine: expected a whole number from 0 to 4, found 5\n"
-                               "redefine has no setting \"shots\""));
+                               "redefine has no setting \"shots\"; it has kind, largest, others"));
 }
 
 TEST(Generate, more_items_than_there_are_throws) {

@@ -36,6 +36,9 @@ struct StoredChoices {
 /// Reads that alone, and throws what a Reader throws.
 StoredChoices read_choices(const std::filesystem::path& path);
 
+/// Whether a sweep is writing the store now, as far as locks of this file system reach: on another host perhaps not.
+bool is_being_written(const std::filesystem::path& path);
+
 /// A store, read-only, without MPI. Move-only. Reading while a sweep writes is allowed: what was done when the Reader
 /// was made is seen, the rest is pending. Throws DataError if there is no such file, StoreError naming file and dataset
 /// for anything that is missing, of the wrong type or size, damaged, or of another schema version. One thread at a time

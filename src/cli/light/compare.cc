@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "catenary/analysis/estimate_text.h"
 #include "catenary/base/log.h"
 #include "catenary/base/printable.h"
 #include "catenary/report/comparison_page.h"
@@ -42,23 +44,28 @@ Json to_json(const analysis::LostSeries& lost) {
           {"model", lost.model}, {"metric", lost.metric.name},  {"reason", lost.reason}};
 }
 
+// One table a task and condition, and number of items that both have.
 std::string table_text(const analysis::Changes& result) {
-  std::vector<std::vector<std::string>> rows{{"task", "condition", "model", "metric", "items", "before", "after",
-                                              "difference", "95 % interval", "p (Holm)", ""}};
+  std::vector<std::pair<std::string, std::vector<std::vector<std::string>>>> tables;
   std::size_t num_unchanged = 0;
   for (const Change& change : result.changes) {
     if (change.up + change.down == 0) {
       ++num_unchanged;
       continue;
     }
-    rows.push_back({change.task, change.condition, change.model,
-                    change.metric.name + (change.metric.name == "loss" ? " (nats)" : ""),
-                    std::to_string(change.num_items), fmt::format("{:.4f}", change.before),
-                    fmt::format("{:.4f}", change.after), fmt::format("{:+.4f}", change.difference.value),
-                    fmt::format("{:+.4f} to {:+.4f}", change.difference.low, change.difference.high),
-                    fmt::format("{:.2g}", change.p_holm), change.is_regression ? "REGRESSION" : ""});
+    const std::string heading =
+        fmt::format("{} {}, {}", change.task, change.condition, counted(change.num_items, "item"));
+    auto table = std::ranges::find(tables, heading, [](const auto& one) { return one.first; });
+    if (table == tables.end())
+      table =
+          tables.insert(tables.end(), {heading, {{"model", "metric", "before", "after", "difference, 95 %", "p", ""}}});
+    const int decimals = analysis::decimals_for(change.difference.standard_error);
+    table->second.push_back({change.model, change.metric.name, fmt::format("{:.{}f}", change.before, decimals),
+                             fmt::format("{:.{}f}", change.after, decimals), interval_text(change.difference),
+                             analysis::p_text(change.p_holm), change.is_regression ? "REGRESSION" : ""});
   }
-  std::string text = rows.size() > 1 ? text_table(rows, {4, 5, 6, 7, 9}) + "\n" : "";
+  std::string text = tables.empty() ? "" : "losses in nats; p: by Holm's method\n\n";
+  for (const auto& [heading, rows] : tables) text += printable(heading) + "\n" + text_table(rows, {2, 3, 5}) + "\n";
   const auto num_regressions = std::ranges::count_if(result.changes, &Change::is_regression);
   text += fmt::format("{} compared, {} of them without any change; {}, {} lost\n", result.changes.size(), num_unchanged,
                       counted(num_regressions, "regression"), result.lost.size());

@@ -18,6 +18,7 @@
 #include "cli/environment.h"
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
+#include "cli/shell_quoted.h"
 #include "cli/slurm/allocation.h"
 #include "cli/slurm/batch_script.h"
 #include "cli/slurm/job_size.h"

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "catenary/analysis/estimate_text.h"
 #include "catenary/base/error.h"
 #include "catenary/base/printable.h"
 #include "catenary/base/short_number.h"
@@ -28,6 +29,7 @@ namespace {
 
 using analysis::Comparison;
 using analysis::CurveReport;
+using analysis::decimals_for, analysis::interval_text, analysis::p_text, analysis::signed_text;
 using analysis::Estimate;
 using analysis::Ladder;
 using analysis::LadderPoint;
@@ -75,7 +77,9 @@ ComparisonRequest parse_request(const std::string& text, const std::vector<Ladde
     const std::string a = text.substr(colon + 1, comma - colon - 1), b = text.substr(comma + 1);
     if (is_name(a) && is_name(b)) return {kind, a, b};
   }
-  throw SpecError(fmt::format("--compare {}: there are no two such curves", text));
+  std::set<std::string> known;
+  for (const Ladder& ladder : ladders) known.insert(word_of(ladder, kind));
+  throw SpecError(fmt::format("--compare {}: expected {}:A,B, two of {}", text, kind, fmt::join(known, ", ")));
 }
 
 /// Without requests: every condition with the first.
@@ -109,7 +113,7 @@ std::vector<Comparison> make_comparisons(const std::vector<Ladder>& ladders, con
       }
     if (!is_found && !args.compare.empty())
       throw SpecError(
-          fmt::format("--compare {}:{},{}: there are no two such curves", request.kind, request.a, request.b));
+          fmt::format("--compare {}:{},{}: no two curves differ in that alone", request.kind, request.a, request.b));
   }
   std::erase_if(comparisons, [](const Comparison& comparison) { return comparison.difference.points.empty(); });
   return comparisons;
@@ -143,32 +147,10 @@ std::string value_text(const LadderPoint& point) {
                      error > 0 ? std::max(error, std::pow(10, -decimals)) : error, decimals);
 }
 
-// Zero has a plus, whichever side it was rounded from.
-std::string signed_text(double value, int decimals) {
-  const std::string text = fmt::format("{:+.{}f}", value, decimals);
-  return text.find_first_of("123456789") == std::string::npos ? fmt::format("{:+.{}f}", 0.0, decimals) : text;
-}
-
-std::string signed_text(const Estimate& estimate) {
-  return signed_text(estimate.value, decimals_for(estimate.standard_error));
-}
-
 // The point at a scale that the judgement named.
 const LadderPoint& point_at(const Ladder& ladder, double scale) {
   return *std::ranges::min_element(
       ladder.points, {}, [&](const LadderPoint& point) { return std::abs(std::log(point.point.scale / scale)); });
-}
-
-std::string p_text(double p_value) {
-  if (std::isnan(p_value)) return "–";
-  return p_value < 0.001 ? "<0.001" : fmt::format("{:.3f}", p_value);
-}
-
-std::string interval_text(const Estimate& estimate) {
-  if (!std::isfinite(estimate.low)) return signed_text(estimate);
-  const int decimals = decimals_for(estimate.standard_error);
-  return fmt::format("{} ({} to {})", signed_text(estimate), signed_text(estimate.low, decimals),
-                     signed_text(estimate.high, decimals));
 }
 
 std::vector<std::string> table_row(const CurveReport& report) {
@@ -285,67 +267,50 @@ void print_table(const std::vector<const CurveReport*>& reports) {
   fmt::print("\n");
 }
 
-// One table a metric. A condition or family that all rows share stands in its heading.
-void print_comparisons(const std::vector<Comparison>& comparisons) {
-  std::map<std::string, std::vector<const Comparison*>> tables;
-  for (const Comparison& comparison : comparisons) tables[comparison.difference.metric.name].push_back(&comparison);
-  for (const auto& [metric, compared] : tables) {
-    const auto is_shared = [&](auto name) {
-      return std::ranges::all_of(
-          compared, [&](const Comparison* one) { return one->difference.*name == compared.front()->difference.*name; });
-    };
-    std::string heading = "differences of " + metric + " on the same items";
-    const char* separator = ": ";
-    std::vector<std::vector<std::string>> rows{{"task"}};
-    std::vector<std::string Ladder::*> names{&Ladder::task};
-    for (const auto& [title, name] : {std::pair{"condition", &Ladder::condition}, {"family", &Ladder::family}}) {
-      if (is_shared(name)) {
-        heading += fmt::format("{}{}{}", separator, name == &Ladder::family ? "family " : "",
-                               compared.front()->difference.*name);
-        separator = ", ";
-      } else {
-        rows.front().emplace_back(title);
-        names.push_back(name);
-      }
-    }
-    const std::size_t first = names.size();
-    rows.front().insert(rows.front().end(), {"smallest", "largest", "mean, 95 % interval", "p", "slope", "p"});
-    for (const Comparison* comparison : compared) {
-      std::vector<std::string>& row = rows.emplace_back();
-      for (const auto name : names) row.push_back(comparison->difference.*name);
-      row.push_back(signed_text(comparison->at_each_scale.front()));
-      row.push_back(signed_text(comparison->at_each_scale.back()));
-      row.push_back(comparison->mean ? interval_text(*comparison->mean) : "–");
-      row.push_back(p_text(comparison->p_mean));
-      row.push_back(comparison->slope ? signed_text(*comparison->slope) : "–");
-      row.push_back(p_text(comparison->p_slope));
-    }
-    fmt::print("{}\nslope: a decade of the scale; p: unadjusted\n\n{}\n", printable(heading),
-               text_table(rows, {first, first + 1, first + 3, first + 4, first + 5}));
+// One table a metric, condition and family, with a row a task; where two tasks are compared, with a row a condition.
+void print_comparisons(const std::vector<Comparison>& comparisons, bool is_of_tasks) {
+  const auto [row_title, row_name, shared] = is_of_tasks ? std::tuple("condition", &Ladder::condition, &Ladder::task)
+                                                         : std::tuple("task", &Ladder::task, &Ladder::condition);
+  std::vector<std::pair<std::string, std::vector<std::vector<std::string>>>> tables;
+  for (const Comparison& comparison : comparisons) {
+    const Ladder& ladder = comparison.difference;
+    const std::string heading = fmt::format("differences of {} on the same items: {}, family {}", ladder.metric.name,
+                                            ladder.*shared, ladder.family);
+    auto table = std::ranges::find(tables, heading, [](const auto& one) { return one.first; });
+    if (table == tables.end())
+      table = tables.insert(tables.end(),
+                            {heading, {{row_title, "smallest", "largest", "mean, 95 % interval", "p", "slope", "p"}}});
+    table->second.push_back({ladder.*row_name, signed_text(comparison.at_each_scale.front()),
+                             signed_text(comparison.at_each_scale.back()),
+                             comparison.mean ? interval_text(*comparison.mean) : "–", p_text(comparison.p_mean),
+                             comparison.slope ? signed_text(*comparison.slope) : "–", p_text(comparison.p_slope)});
   }
+  for (const auto& [heading, rows] : tables)
+    fmt::print("{}\nslope: a decade of the scale; p: unadjusted\n\n{}\n", wrapped(printable(heading), 80, "  "),
+               text_table(rows, {1, 2, 4, 5, 6}));
 }
 
-void print_forecasts(const std::vector<CurveReport>& reports) {
-  std::vector<std::vector<std::string>> rows{
-      {"metric", "task", "condition", "family", "scale", "predicted", "observed", "error"}};
+// One table a family and metric.
+void print_forecasts(const std::vector<const CurveReport*>& reports) {
+  std::vector<std::vector<std::string>> rows{{"task", "condition", "scale", "predicted", "observed", "error"}};
   bool has_unknown = false;
-  for (const CurveReport& report : reports) {
-    const Ladder& ladder = report.ladder;
+  for (const CurveReport* report : reports) {
     const auto add = [&](const analysis::Forecast& forecast) {
       const auto& [value, error, low, high] = forecast.predicted;
       const bool is_held_out = !forecast.model.empty(), is_known = !std::isnan(value);
-      const int decimals = is_known ? std::min(decimals_for(error), 3) : 2;
-      rows.push_back({ladder.metric.name, ladder.task, ladder.condition, ladder.family, short_number(forecast.scale),
+      const int decimals = is_known ? decimals_for(error) : 2;
+      rows.push_back({report->ladder.task, report->ladder.condition, short_number(forecast.scale),
                       is_known ? fmt::format("{0:.{3}f} ({1:.{3}f} to {2:.{3}f})", value, low, high, decimals) : "–",
                       is_held_out ? fmt::format("{:.{}f}", forecast.observed, decimals) : "–",
                       is_held_out && is_known ? signed_text(forecast.observed - value, decimals) : "–"});
       has_unknown |= !is_known;
     };
-    for (const auto& forecast : report.held_out) add(forecast);
-    for (const auto& forecast : report.forecasts) add(forecast);
+    for (const auto& forecast : report->held_out) add(forecast);
+    for (const auto& forecast : report->forecasts) add(forecast);
   }
   if (rows.size() == 1) return;
-  fmt::print("extrapolation, 95 % intervals of the curve\n\n{}", text_table(rows, {4, 6, 7}));
+  fmt::print("extrapolation of {}\n95 % intervals of the curve\n\n{}", heading(reports.front()->ladder),
+             text_table(rows, {2, 4, 5}));
   if (has_unknown) fmt::print("{}", for_output("predicted –: no curve, or one that leaves 0 to 1 there\n"));
   fmt::print("\n");
 }
@@ -368,6 +333,7 @@ int fit(const FitArgs& args) {
                    .options = args.report,
                    .comparisons = make_comparisons(ladders, args),
                    .problems = table.problems};
+  if (args.output) make_folder(*args.output);  // what cannot be written is told before the work
   for (Ladder& pooled : analysis::pool_families(ladders)) ladders.push_back(std::move(pooled));
   result.reports = analysis::make_reports(std::move(ladders), args.report);
 
@@ -381,7 +347,6 @@ int fit(const FitArgs& args) {
 
   const std::string json = to_text(fit_json(result), 2) + "\n";
   if (args.output) {
-    make_folder(*args.output);
     const std::string points = points_csv(result), curves = curves_csv(result), verdicts = verdicts_latex(result);
     const NewFile files[] = {{*args.output / "points.csv", points},
                              {*args.output / "fit.csv", curves},
@@ -400,8 +365,11 @@ int fit(const FitArgs& args) {
     (entry == tables.end() ? tables.insert(tables.end(), {key, {}}) : entry)->second.push_back(&report);
   }
   for (const auto& [key, reports] : tables) print_table(reports);
-  if (!result.comparisons.empty()) print_comparisons(result.comparisons);
-  print_forecasts(result.reports);
+  const bool is_of_tasks = !args.compare.empty() && std::ranges::all_of(args.compare, [](const std::string& text) {
+    return text.starts_with("task:");
+  });
+  print_comparisons(result.comparisons, is_of_tasks);
+  for (const auto& [key, reports] : tables) print_forecasts(reports);
   for (const std::string& problem : result.problems) fmt::print("  {}\n", printable(problem));
   return kExitDone;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "catenary/analysis/estimate_text.h"
 #include "cli/light/csv.h"
 
 namespace catenary::cli {
@@ -199,15 +200,11 @@ std::string latex_effect(const CurveReport& report, const std::optional<analysis
   const auto& [value, error, low, high] = effect->difference;
   if (report.ladder.metric.is_proportion)
     return fmt::format("${:+.1f}$ [{:.1f}, {:.1f}]", 100 * value, 100 * low, 100 * high);
-  const int decimals = decimals_for(error);
+  const int decimals = analysis::decimals_for(error);
   return fmt::format("${:+.{}f}$ [{:.{}f}, {:.{}f}]", value, decimals, low, decimals, high, decimals);
 }
 
 }  // namespace
-
-int decimals_for(double error) {
-  return error > 0 && error < 0.003 ? std::clamp(static_cast<int>(std::ceil(-std::log10(error))), 2, 5) : 2;
-}
 
 Json fit_json(const FitResult& result) {
   return {{"sweep", result.name},

@@ -17,9 +17,6 @@ struct FitResult {
   std::vector<std::string> problems;
 };
 
-/// Decimals of a number with this error: two, and up to five to show the first digit of an error below 0.003.
-int decimals_for(double error);
-
 /// The object that docs/analysis.md describes.
 Json fit_json(const FitResult& result);
 /// A row a point; `catenary fit` reads it again as a summary table.

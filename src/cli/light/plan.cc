@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -133,8 +134,13 @@ Workload workload_of(const Study& study, const std::vector<PlannedUnit>& units) 
 }
 
 void print_text(const PlanArgs& args, const Study& study, const std::vector<PlannedUnit>& units) {
-  std::vector<std::vector<std::string>> rows{{"model", "task", "condition", "items", "random", "tokens", "distinct",
-                                              "shared", "written", "FLOPs", "longest", "context", "too long"}};
+  const auto has = [&](auto&& property) { return std::ranges::any_of(units, property); };
+  const bool has_written = has([](const PlannedUnit& unit) { return unit.tokens->max_generated_tokens > 0; });
+  const bool has_too_long = has([](const PlannedUnit& unit) { return !unit.items_outside_context.empty(); });
+  std::vector<std::vector<std::string>> rows{
+      {"task", "condition", "items", "random", "tokens", "shared", "FLOPs", "longest"}};
+  if (has_written) rows.front().emplace_back("written");
+  if (has_too_long) rows.front().emplace_back("too long");
   std::int64_t max_generated_tokens = 0;
   std::int64_t num_tokens = 0;
   std::int64_t num_distinct = 0;
@@ -148,29 +154,41 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
     const double shared = tokens.num_tokens == 0 ? 0
                                                  : 1 - static_cast<double>(tokens.num_distinct_tokens) /
                                                            static_cast<double>(tokens.num_tokens);
-    rows.push_back({unit.model->name, unit.task->name, unit.condition->name, std::to_string(tokens.longest.size()),
-                    unit.random_accuracy ? fmt::format("{:.2f}", *unit.random_accuracy) : "–",
-                    std::to_string(tokens.num_tokens), std::to_string(tokens.num_distinct_tokens),
-                    fmt::format("{:.0f} %", 100 * shared),
-                    tokens.max_generated_tokens == 0 ? "–" : fmt::format("≤{}", tokens.max_generated_tokens),
-                    short_number(unit.flops), std::to_string(std::ranges::max(tokens.longest)),
-                    std::to_string(unit.context_length), std::to_string(unit.items_outside_context.size())});
+    std::vector<std::string>& row = rows.emplace_back();
+    row = {unit.task->name,
+           unit.condition->name,
+           std::to_string(tokens.longest.size()),
+           unit.random_accuracy ? fmt::format("{:.2f}", *unit.random_accuracy) : "–",
+           std::to_string(tokens.num_tokens),
+           fmt::format("{:.0f} %", 100 * shared),
+           short_number(unit.flops),
+           std::to_string(std::ranges::max(tokens.longest))};
+    if (has_written)
+      row.push_back(tokens.max_generated_tokens == 0 ? "–" : fmt::format("≤{}", tokens.max_generated_tokens));
+    if (has_too_long) row.push_back(std::to_string(unit.items_outside_context.size()));
   }
-  fmt::print("{}: sweep {}, {} x {} x {} = {}\n\n{}", printable(args.spec.string()), printable(study.spec.name),
+  fmt::print("{}: sweep {}, {} x {} x {} = {}\n", printable(args.spec.string()), printable(study.spec.name),
              counted(study.spec.models.size(), "model"), counted(study.tasks.size(), "task"),
-             counted(study.spec.conditions.size(), "condition"), counted(units.size(), "unit"),
-             text_table(rows, {3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+             counted(study.spec.conditions.size(), "condition"), counted(units.size(), "unit"));
+  std::istringstream lines(text_table(rows, {2, 3, 4, 5, 6, 7, 8, 9}));
+  std::string line;
+  std::getline(lines, line);
+  fmt::print("\n  {}\n", line);
+  for (const PlannedUnit& unit : units) {
+    if (&unit == &units.front() || unit.model_index != (&unit - 1)->model_index) {
+      fmt::print("{}, context of {} tokens{}\n", printable(unit.model->name), unit.context_length,
+                 unit.model->tensor_parallel ? ", " + counted(*unit.model->tensor_parallel, "rank") + " together" : "");
+    }
+    std::getline(lines, line);
+    fmt::print("  {}\n", line);
+  }
   fmt::print(
-      "\nrandom: accuracy of guessing; distinct: tokens once prompts that begin alike are fed once; longest, context: "
-      "in tokens\n"
+      "\nrandom: accuracy of guessing; shared: the part of the tokens that prompts have\n"
+      "in common, fed once; longest: in tokens\n"
       "{} tokens, {} of them distinct within their unit, {} FLOPs\n",
       num_tokens, num_distinct, short_number(num_flops));
   if (max_generated_tokens > 0) {
     fmt::print("and at most {} tokens that the models write, which are fed, too\n", max_generated_tokens);
-  }
-  for (const spec::ModelSpec& model : study.spec.models) {
-    if (!model.tensor_parallel) continue;
-    fmt::print("{}: {} together\n", printable(model.name), counted(*model.tensor_parallel, "rank"));
   }
   for (const PlannedUnit& unit : units) {
     const std::string name =

@@ -166,6 +166,7 @@ void print_json(const StatusArgs& args, const store::Reader& store, const Summar
             {"device_kind", layout.numerics.device_kind},
             {"threads_per_rank", layout.numerics.threads_per_rank},
             {"created", layout.provenance.created},
+            {"is_being_written", store::is_being_written(args.store)},
             {"pace", to_json(pace_of(store, summary))},
             {"runs", Json::array()},
             {"damaged", Json::array()},
@@ -211,9 +212,11 @@ void print_text(const StatusArgs& args, const store::Reader& store, const Summar
   fmt::print("{}: sweep {}, {} x {} x {} = {}\n", printable(args.store.string()), printable(layout.sweep_name),
              counted(layout.models.size(), "model"), counted(layout.tasks.size(), "task"),
              counted(layout.conditions.size(), "condition"), counted(layout.units.size(), "unit"));
-  fmt::print("computed in {} on {}, {} a rank, since {}, {}\n\n", printable(layout.numerics.dtype),
+  fmt::print("computed in {} on {}, {} a rank, since {}, {}\n", printable(layout.numerics.dtype),
              printable(layout.numerics.device_kind), counted(layout.numerics.threads_per_rank, "thread"),
              printable(layout.provenance.created), counted(store.runs().size(), "run"));
+  if (store::is_being_written(args.store)) fmt::print("a sweep is writing it now\n");
+  fmt::print("\n");
   const auto row = [](const char* name, const Count& count) {
     return std::vector<std::string>{name, std::to_string(count.units), std::to_string(count.items)};
   };

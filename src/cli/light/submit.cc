@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "cli/exit_code.h"
 #include "cli/light/json.h"
 #include "cli/light/write_file.h"
+#include "cli/shell_quoted.h"
 #include "cli/slurm/batch_script.h"
 #include "cli/slurm/job_size.h"
 #include "cli/slurm/process.h"
@@ -119,8 +121,23 @@ int number_of_jobs(const SubmitArgs& args, const Site& site, const JobSize& size
   return args.num_jobs > 0 ? args.num_jobs : 1 + (site.requeue ? 1 : size.num_jobs);
 }
 
+// Two jobs of one store are no harm, but the later one finds it locked and fails.
+void warn_of_jobs_with(const std::string& script) {
+  const CommandResult queue = run_command({"squeue", "--me", "--noheader", "--format=%i %o"});
+  std::istringstream lines(queue.exit_code == 0 ? queue.output : "");
+  std::vector<std::string> jobs;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t space = line.find(' ');
+    if (space != std::string::npos && line.substr(space + 1) == script) jobs.push_back(line.substr(0, space));
+  }
+  if (jobs.empty()) return;
+  log::warning(fmt::format("in the queue already for this store: job {}; while one writes it, another fails",
+                           fmt::join(jobs, " ")));
+}
+
 Submitted hand_in(const fs::path& store, int num_jobs, bool fit) {
   Submitted result;
+  warn_of_jobs_with(beside(store, ".sbatch"));
   try {
     for (int i = 0; i < num_jobs; ++i) {
       std::vector<std::string> options;

@@ -26,6 +26,7 @@
 #include "cli/run/stop_signal.h"
 #include "cli/run/threads.h"
 #include "cli/run/work.h"
+#include "cli/shell_quoted.h"
 #include "cli/slurm/running_units.h"
 #include "cli/study.h"
 
@@ -136,10 +137,10 @@ int run_on_all_ranks(const Communicator& world, const Communicator& among_ranks,
     return kExitStoppedEarly;
   }
   if (end.num_failed > 0) {
-    log::info(fmt::format("ended with failures; `catenary status {}` tells which", args.store.string()));
+    log::info(fmt::format("ended with failures; `catenary status {}` tells which", shell_quoted(args.store.string())));
     return kExitWithFailures;
   }
-  log::info(fmt::format("done; next: catenary fit {}", args.store.string()));
+  log::info(fmt::format("done; next: catenary fit {}", shell_quoted(args.store.string())));
   return kExitDone;
 }
 

@@ -5,20 +5,9 @@
 #include <cctype>
 
 #include "catenary/base/error.h"
+#include "cli/shell_quoted.h"
 
 namespace catenary::cli {
-
-std::string shell_quoted(std::string_view word) {
-  std::string quoted = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "'";
-}
 
 std::string sbatch_quoted(std::string_view value) {
   bool is_plain = !value.empty();

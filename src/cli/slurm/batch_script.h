@@ -7,9 +7,6 @@
 
 namespace catenary::cli {
 
-/// A word as a POSIX shell takes it literally.
-std::string shell_quoted(std::string_view word);
-
 /// What sbatch takes literally after `#SBATCH --option=`. Throws SpecError for a control character, which would end the
 /// line: sbatch has no way to write it.
 std::string sbatch_quoted(std::string_view value);

@@ -4,7 +4,7 @@
 const VERDICTS = ['positive', 'inverse', 'u_shaped', 'inverted_u', 'flat', 'inconclusive'];
 const SIGNS = ['●', '■', '▲', '◆', '★', '✖'];  // the markers, in text
 const MARKERS = ['circle', 'rect', 'triangle', 'rectRot', 'star', 'crossRot'];
-const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
+const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 6]];
 const ITEMS_A_TIME = 30;
 
 function verdictBadge(verdict) {
@@ -279,14 +279,17 @@ function showOverview(state) {
 
 // ---- a task -----------------------------------------------------------------------------------------------------------
 
-const seriesColor = (curve) => 'series' + curve.condition % 7;  // the style's names
+/** Conditions differ by colour and marker, families by dash and by full or hollow points; of one condition families as conditions would. */
+const hasConditions = data.conditions.length > 1;
+const mainOf = (curve) => (hasConditions ? curve.condition : curve.family);
+const restOf = (curve) => (hasConditions ? curve.family : 0);
+const seriesColor = (curve) => 'series' + mainOf(curve) % 7;  // the style's names
 
-/** Conditions differ by colour and marker, families by dash and by full or hollow points. */
 function lookOf(curve) {
   const paint = color(seriesColor(curve));
   return {
-    paint, fill: curve.family === 0 ? paint : color('paper'),
-    marker: MARKERS[curve.condition % MARKERS.length], dash: DASHES[curve.family % DASHES.length],
+    paint, fill: restOf(curve) === 0 ? paint : color('paper'),
+    marker: MARKERS[mainOf(curve) % MARKERS.length], dash: DASHES[restOf(curve) % DASHES.length],
   };
 }
 
@@ -300,9 +303,9 @@ function showTask(state) {
   const isShown = (curve) => !hidden.has(seriesName(curve));
   const shown = curves.filter((curve) => isShown(curve) && curve.y.length);
   const legend = curves.map((curve) => {
-    const name = seriesName(curve), key = element('span', { class: 'key' }, SIGNS[curve.condition % SIGNS.length]);
+    const name = seriesName(curve), key = element('span', { class: 'key' }, SIGNS[mainOf(curve) % SIGNS.length]);
     key.style.color = `var(--${seriesColor(curve)})`;  // on paper another one than on a dark screen
-    key.style.textDecorationStyle = curve.family === 0 ? 'solid' : 'dashed';
+    key.style.textDecorationStyle = restOf(curve) === 0 ? 'solid' : 'dashed';
     const others = [...hidden].filter((one) => one && one !== name);
     return element('button', {
       type: 'button', class: 'toggle', 'aria-pressed': String(isShown(curve)),
@@ -326,7 +329,7 @@ function showTask(state) {
     element('div', { class: 'legend' }, ...legend),
     shown.length ? large : element('p', { class: 'soft' }, 'Nothing to draw.'),
     element('p', { class: 'soft small', id: 'reading', 'aria-live': 'polite' },
-      'Points with 95 % intervals from sampling items; curve chosen by AICc with its 95 % band' +
+      'Points and their differences with 95 % intervals from sampling items; the curve, chosen by AICc, and slopes with those of a fit, which have the scatter of models, too' +
       (chanceLine(curves).length ? '; dotted: guessing' : '') + (sample ? '. Choose a point to see its items.' : '.')),
     verdictTable(curves), numberTable(curves, choose, sample),
     ...(sample ? itemSection(state, sample, task) : []));
