@@ -68,7 +68,7 @@ class TasksTest(unittest.TestCase):
         spec = self.spec(tasks=[{"name": "t", "path": str(task)}], conditions=[{"name": "z", "kind": "zero_shot"}])
         plan = json.loads(run("plan", spec, "--json").stdout)
         self.assertEqual(plan["units"][0]["items_outside_context"], [1])
-        self.check(run("plan", spec), 0, "demo-13k x t x z: 1 items do not fit a context of 8192 tokens and will be refused, the first is item 1")
+        self.check(run("plan", spec), 0, "demo-13k x t x z: 1 item does not fit a context of 8192 tokens and will be refused, the first is item 1")
 
     def test_what_cannot_be_run_is_refused_with_all_of_its_reasons(self):
         bad = self.write("bad.csv", "prompt,classes,answer_index\na,\"[' x', ' y']\",2\nb,[],0\n")

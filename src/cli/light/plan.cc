@@ -195,12 +195,13 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
         printable(fmt::format("{} x {} x {}", unit.model->name, unit.task->name, unit.condition->name));
     if (!unit.items_outside_context.empty()) {
       const bool is_cut = unit.condition->too_long == spec::TooLong::kTruncateLeft;
-      fmt::print("\n{}: {} items do not fit a context of {} tokens and will be {}, the first is item {}\n", name,
-                 unit.items_outside_context.size(), unit.context_length, is_cut ? "cut on the left" : "refused",
-                 unit.items_outside_context.front());
+      const std::size_t count = unit.items_outside_context.size();
+      fmt::print("\n{}: {} {} not fit a context of {} tokens and will be {}, the first is item {}\n", name,
+                 counted(count, "item"), count == 1 ? "does" : "do", unit.context_length,
+                 is_cut ? "cut on the left" : "refused", unit.items_outside_context.front());
     }
     if (!unit.tokens->problems.empty()) {
-      fmt::print("\n{}: {} items cannot be scored, the first is {}\n", name, unit.tokens->problems.size(),
+      fmt::print("\n{}: {} cannot be scored, the first is {}\n", name, counted(unit.tokens->problems.size(), "item"),
                  printable(unit.tokens->problems.front()));
     }
   }

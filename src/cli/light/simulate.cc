@@ -139,9 +139,9 @@ void print_text(const Json& json, const SimulateArgs& args) {
                     fmt::format("{:.1f} %", 100 * row["utilization"].get<double>()),
                     fmt::format("{:.4g}", row["node_hours"].get<double>())});
   }
-  fmt::print("{}\n{} units in {} ranges, {} decisions of {:.2f} {}\n", text_table(rows, {0, 1, 2, 3, 4, 5}),
-             json["num_units"].get<std::int64_t>(), json["num_ranges"].get<std::int64_t>(),
-             json["num_decisions"].get<std::int64_t>(), json["microseconds_per_decision"].get<double>(),
+  fmt::print("{}\n{} in {}, {} of {:.2f} {}\n", text_table(rows, {0, 1, 2, 3, 4, 5}),
+             counted(json["num_units"], "unit"), counted(json["num_ranges"], "range"),
+             counted(json["num_decisions"], "decision"), json["microseconds_per_decision"].get<double>(),
              for_output("µs"));
   if (!json.contains("strategies")) return;
   rows = {{"makespan over its lower bound"}};
