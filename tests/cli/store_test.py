@@ -169,6 +169,15 @@ class StoreTest(SweepTestCase):
             self.assertEqual(status["num_damaged_ranges"], 0)
             self.assertEqual(status["runs"][0]["finished"] is None, len(signals) == 2)
 
+    def test_a_signal_before_anything_is_computed_stops_in_order_too(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            store = self.folder / f"{number}.h5"
+            process = start("run", self.long_spec(), "-o", store, "--threads", 1)
+            while pathlib.Path(f"/proc/{process.pid}/exe").resolve().name != "catenary-run":
+                pass  # which now loads its libraries
+            process.send_signal(number)
+            self.check(Result(process), 75, "stopped before the first item; run the same command again")
+
     # ---- export ----------------------------------------------------------------------------------------------------
 
     def test_what_is_exported_is_what_fit_and_score_say(self):

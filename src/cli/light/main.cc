@@ -26,6 +26,7 @@
 #include "cli/light/tasks.h"
 #include "cli/light/tasks_generate.h"
 #include "cli/light/tasks_list.h"
+#include "cli/stop_signals.h"
 
 namespace catenary::cli {
 namespace {
@@ -41,7 +42,10 @@ namespace {
 
 struct Dispatch {
   char** argv;
-  int operator()(const RunArgs&) const { become_catenary_run(argv); }
+  int operator()(const RunArgs&) const {
+    mask_stop_signals(SIG_BLOCK);
+    become_catenary_run(argv);
+  }
   int operator()(const ScoreArgs&) const { become_catenary_run(argv); }
   int operator()(const SuperviseArgs& args) const { return supervise(args); }
   int operator()(const SubmitArgs& args) const { return submit(args); }

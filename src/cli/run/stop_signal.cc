@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <initializer_list>
 
 #include "cli/exit_code.h"
+#include "cli/stop_signals.h"
 
 namespace catenary::cli {
 namespace {
@@ -23,7 +23,8 @@ void listen_for_stop_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+  for (const int signal : kStopSignals) ::sigaction(signal, &action, nullptr);
+  mask_stop_signals(SIG_UNBLOCK);
 }
 
 bool stop_signal_received() {
