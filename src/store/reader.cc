@@ -47,7 +47,10 @@ struct Reader::State {
   std::vector<Run> runs;
   ResultColumns<Column> columns;
 
+  Provenance read_provenance() const;
   void read_layout();
+  void take_layout(const Layout& wanted);
+  void read_results();
   void read_ranges();
   void read_runs();
   Rows read_rows(const Place& place) const;
@@ -86,12 +89,13 @@ StoredChoices read_choices(const std::filesystem::path& path) {
 Reader::Reader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
   state_->file = open_store(path);
   state_->read_layout();
-  const auto find = [this]<class T>(Column<T>& column, const ResultInfo<T>& result) {
-    column = Column<T>::open(state_->file, result.info.path, result.num_rows);
-  };
-  for_each_result_column(state_->columns, num_results(state_->tables), find);
-  state_->read_ranges();
-  state_->read_runs();
+  state_->read_results();
+}
+
+Reader::Reader(const std::filesystem::path& path, const Layout& layout) : state_(std::make_unique<State>()) {
+  state_->file = open_store(path);
+  state_->take_layout(layout);
+  state_->read_results();
 }
 
 Reader::Reader(Reader&&) noexcept = default;
@@ -109,6 +113,19 @@ const std::vector<Run>& Reader::runs() const {
 }
 const std::vector<std::string>& Reader::errors() const {
   return state_->errors;
+}
+
+Provenance Reader::State::read_provenance() const {
+  return {read_text_attribute(file, "catenary_version"), read_text_attribute(file, "libtorch_version"),
+          read_text_attribute(file, "host"), read_text_attribute(file, "created")};
+}
+
+void Reader::State::take_layout(const Layout& wanted) {
+  layout = wanted;
+  layout.provenance = read_provenance();
+  tables = tables_of(layout, cut_into_ranges(layout));
+  if (layout_hash(layout, tables) == read_text_attribute(file, "layout_hash")) return;
+  throw StoreError(file.subject("its tables were not those of this sweep"));
 }
 
 void Reader::State::read_layout() {
@@ -131,18 +148,27 @@ void Reader::State::read_layout() {
   layout.sweep_name = read_text_attribute(file, "sweep_name");
   layout.numerics = {read_text_attribute(file, "dtype"), read_text_attribute(file, "device_kind"),
                      read_int_attribute(file, "threads_per_rank")};
-  layout.provenance = {read_text_attribute(file, "catenary_version"), read_text_attribute(file, "libtorch_version"),
-                       read_text_attribute(file, "host"), read_text_attribute(file, "created")};
+  layout.provenance = read_provenance();
   const std::string expected = read_text_attribute(file, "layout_hash");
   if (layout_hash(layout, stored) != expected) {
-    throw StoreError(
-        file.subject("its tables are damaged: they do not have the hash that was stored with them; "
-                     "restore a copy, or run the sweep into another -o"));
+    throw StoreError(file.subject(
+        "its tables are damaged: they do not have the hash that was stored with them; "
+        "`catenary run` with the spec, files and options that made the store makes them anew; else restore "
+        "a copy, or take another -o"));
   }
   tables = tables_of(layout, ranges_of(stored));
   if (layout_hash(layout, tables) != expected) {
     throw StoreError(file.subject("its tables contradict each other; it was not written by Catenary"));
   }
+}
+
+void Reader::State::read_results() {
+  const auto find = [this]<class T>(Column<T>& column, const ResultInfo<T>& result) {
+    column = Column<T>::open(file, result.info.path, result.num_rows);
+  };
+  for_each_result_column(columns, num_results(tables), find);
+  read_ranges();
+  read_runs();
 }
 
 void Reader::State::read_ranges() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -93,6 +94,24 @@ std::vector<RangeState> states_of(const std::filesystem::path& path, const Reade
   return states;
 }
 
+/// The store that is there, and whether its tables are damaged: then it is read with those of this sweep, if that made
+/// it. Throws StoreError where it cannot be read.
+std::pair<Reader, bool> open_own(const std::filesystem::path& path, const Layout& layout) {
+  std::exception_ptr reason;
+  try {
+    return {Reader(path), false};
+  } catch (const StoreError&) {
+    reason = std::current_exception();
+  }
+  try {
+    std::pair<Reader, bool> own{Reader(path, layout), true};
+    log::warning(fmt::format("{}: its tables are damaged; they are made anew", path.string()));
+    return own;
+  } catch (const StoreError&) {
+    std::rethrow_exception(reason);
+  }
+}
+
 /// What rank 0 found or made, as text for the broadcast.
 struct Opened {
   bool resumed = false;
@@ -106,14 +125,15 @@ Opened prepare(const std::filesystem::path& path, const Layout& layout, const st
   std::vector<Reader> sources;
   bool has_to_be_made = true;
   if (opened.resumed) {
-    sources.emplace_back(path);
+    auto [own, is_damaged] = open_own(path, layout);
+    sources.push_back(std::move(own));
     check_same_sweep(path, sources.front(), layout);
     check_same_cut(path, sources.front());
-    has_to_be_made = !is_same_grid(sources.front().layout(), layout);
+    has_to_be_made = is_damaged || !is_same_grid(sources.front().layout(), layout);
     if (!has_to_be_made) {
       opened.states = states_of(path, sources.front());
       sources.clear();
-    } else {
+    } else if (!is_damaged) {
       log::info(
           fmt::format("{}: the spec is not laid out as the store is (it has more, say); the results are carried over "
                       "into a new file",

@@ -185,6 +185,29 @@ TEST_F(StoreWriter, a_damaged_range_counts_as_pending_and_is_repaired) {
   EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
 }
 
+TEST_F(StoreWriter, damaged_tables_are_made_anew_by_the_sweep_that_made_them) {
+  write_all();
+  const std::string whole = file_bytes(path_);
+  std::string damaged = whole;
+  const auto where = damaged.find("größer");
+  ASSERT_NE(where, std::string::npos);
+  damaged[where] = 'k';
+  world_.barrier();
+  if (world_.rank() == 0) folder_->write("study.h5", damaged);
+  world_.barrier();
+  EXPECT_THROW(Reader reader(path_), StoreError);
+  Layout other = layout_;
+  other.models[0].path = "elsewhere";
+  EXPECT_THAT(error_of_open(other), HasSubstr("its tables are damaged"));
+  EXPECT_EQ(file_bytes(path_), damaged);
+  world_.barrier();
+  Writer writer = Writer::open(world_, path_, layout_);
+  EXPECT_EQ(std::ranges::count(writer.states(), RangeState::kDone), std::ssize(writer.states()));
+  writer.close();
+  EXPECT_EQ(tally(Reader(path_), layout_).right, num_items(layout_));
+  EXPECT_EQ(Reader(path_).runs().size(), 1);
+}
+
 TEST_F(StoreWriter, a_store_without_any_rows_is_written_and_read) {
   Layout nothing;
   Writer::open(world_, path_, nothing).close();

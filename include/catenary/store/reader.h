@@ -46,6 +46,9 @@ bool is_being_written(const std::filesystem::path& path);
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& path);
+  /// Of a store whose tables may be damaged, with those of the sweep that made it. Throws StoreError, too, if the hash
+  /// in the file is not that of this layout and the file's provenance.
+  Reader(const std::filesystem::path& path, const Layout& layout);
   Reader(Reader&&) noexcept;
   Reader& operator=(Reader&&) noexcept;
   ~Reader();
