@@ -145,7 +145,7 @@ class TensorParallelTest(SweepTestCase):
 
     def test_plan_shows_the_sizes(self):
         spec = self.spec(models=self.ladder(TOGETHER))
-        self.check(run("plan", spec), 0, "demo-360k: 4 ranks together")
+        self.check(run("plan", spec), 0, "demo-360k, context of 8192 tokens, 4 ranks together")
         plan = json.loads(run("plan", spec, "--json", "--simulate", "nodes=2,gpus=4,gpu=h100").out)
         sizes = {unit["model"]: unit["tensor_parallel_size"] for unit in plan["units"]}
         self.assertEqual({name: size for name, size in sizes.items() if size}, TOGETHER)
