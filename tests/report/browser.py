@@ -107,14 +107,19 @@ class Browser:
         self.settle()
 
     def settle(self):
-        """Until the page has drawn every chart that is in view."""
+        """Until the page has drawn every chart that is in view, and draws none anew."""
         self.run("""new Promise((done) => {
           const inView = (canvas) => {
             const box = canvas.getBoundingClientRect();
             return box.top < innerHeight && box.left < innerWidth - 50 && canvas.offsetParent;
           };
-          const look = () => [...document.querySelectorAll('canvas')].some((canvas) => inView(canvas) && !Chart.getChart(canvas))
-            ? setTimeout(look, 20) : requestAnimationFrame(() => setTimeout(() => done(1), 50));
+          let calm = 0;
+          const look = () => {
+            const isDrawing = [...document.querySelectorAll('canvas')].some((canvas) => inView(canvas) && !Chart.getChart(canvas));
+            calm = isDrawing ? 0 : calm + 1;
+            if (calm < 4) setTimeout(() => requestAnimationFrame(look), 30);
+            else done(1);
+          };
           setTimeout(look, 50);
         })""")
 

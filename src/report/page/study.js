@@ -214,11 +214,18 @@ function flipsChart(canvas, curve) {
 
 // ---- overview ---------------------------------------------------------------------------------------------------------
 
+/** The values at both ends, with the decimals of the larger error. */
+function endsOf(curve) {
+  if (!curve.y.length) return '';
+  const error = Math.max(curve.error[0], curve.error.at(-1));
+  return `${shortValue(curve.y[0], error)} → ${shortValue(curve.y.at(-1), error)}`;
+}
+
 function cell(task, condition, curves) {
   const name = `${data.tasks[task]}, ${data.conditions[condition]}`;
   const badges = curves.map((curve) => element('div', { class: 'line' },
     element('span', {}, curves.length > 1 ? visible(data.families[curve.family]) + ' ' : null, verdictBadge(curve.verdict)),
-    element('span', { class: 'soft' }, curve.y.length ? `${shortValue(curve.y[0], curve.error[0])} → ${shortValue(curve.y.at(-1), curve.error.at(-1))}` : '')));
+    element('span', { class: 'soft' }, endsOf(curve))));
   const label = `${name}: ${curves.map((curve) => words(curve.verdict)).join(', ')}`;
   return element('a', { class: 'cell', href: address({ task: data.tasks[task], condition: data.conditions[condition] }), 'aria-label': visible(label) },
     element('span', { class: 'condition' }, visible(data.conditions[condition])),
