@@ -20,10 +20,10 @@ std::string signed_text(const Estimate& estimate) {
   return signed_text(estimate.value, decimals_for(estimate.standard_error));
 }
 
-std::string interval_text(const Estimate& estimate) {
+std::string interval_text(const Estimate& estimate, std::string_view what) {
   if (!std::isfinite(estimate.low)) return signed_text(estimate);
   const int decimals = decimals_for(estimate.standard_error);
-  return fmt::format("{} ({} to {})", signed_text(estimate), signed_text(estimate.low, decimals),
+  return fmt::format("{} ({}{} to {})", signed_text(estimate), what, signed_text(estimate.low, decimals),
                      signed_text(estimate.high, decimals));
 }
 

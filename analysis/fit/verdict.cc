@@ -264,9 +264,7 @@ std::string text(const Estimate& estimate) {
   if (!std::isfinite(estimate.low))
     return fmt::format("{:+.3g} (no interval: so few points fit exactly)",
                        std::abs(estimate.value) < 1e-12 ? 0.0 : estimate.value);  // sums leave 1e-16 where nothing is
-  const int decimals = decimals_for(estimate.standard_error);
-  return fmt::format("{} (95 % interval {} to {})", signed_text(estimate.value, decimals),
-                     signed_text(estimate.low, decimals), signed_text(estimate.high, decimals));
+  return interval_text(estimate, "95 % interval ");
 }
 
 // ---- the verdict, given the evidence ------------------------------------------------------------------------------

@@ -30,6 +30,17 @@ void check_is_lock(int descriptor, const std::filesystem::path& path, const std:
                   store.string(), path.string()));
 }
 
+std::filesystem::path lock_path_of(const std::filesystem::path& store) {
+  return store.string() + ".lock";
+}
+
+struct flock whole_file(short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
 bool is_same_file(int descriptor, const std::filesystem::path& path) {
   struct stat open_file {};
   struct stat named_file {};
@@ -59,9 +70,8 @@ void DescriptorTraits::close(int descriptor) noexcept {
   ::close(descriptor);
 }
 
-StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
+StoreLock::StoreLock(const std::filesystem::path& store) : path_(lock_path_of(store)) {
   check_folder(store);
-  path_ += ".lock";
   do {
     descriptor_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
     if (!descriptor_) {
@@ -69,14 +79,12 @@ StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
                                    std::strerror(errno)));
     }
     check_is_lock(descriptor_.get(), path_, store);
-    struct flock whole_file {};
-    whole_file.l_type = F_WRLCK;
-    whole_file.l_whence = SEEK_SET;
+    struct flock lock = whole_file(F_WRLCK);
     // Ranks of a sweep that was just stopped may outlive their mpirun by a moment.
     bool is_locked = false, is_taken = true;
     for (int i = 0; i < 30 && !is_locked && is_taken; ++i) {
       if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      is_locked = ::fcntl(descriptor_.get(), F_OFD_SETLK, &whole_file) == 0;
+      is_locked = ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock) == 0;
       is_taken = errno == EAGAIN || errno == EACCES;
     }
     if (!is_locked && is_taken) {
@@ -99,12 +107,10 @@ StoreLock::~StoreLock() {
 
 bool is_being_written(const std::filesystem::path& path) {
   std::error_code ignored;
-  const std::string lock = std::filesystem::weakly_canonical(path, ignored).string() + ".lock";
-  const Descriptor descriptor(::open(lock.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  struct flock whole_file {};
-  whole_file.l_type = F_RDLCK;
-  whole_file.l_whence = SEEK_SET;
-  return descriptor && ::fcntl(descriptor.get(), F_OFD_GETLK, &whole_file) == 0 && whole_file.l_type != F_UNLCK;
+  const std::filesystem::path lock_path = lock_path_of(std::filesystem::weakly_canonical(path, ignored));
+  const Descriptor descriptor(::open(lock_path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct flock lock = whole_file(F_RDLCK);
+  return descriptor && ::fcntl(descriptor.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 void sync_to_disk(const std::filesystem::path& path, const std::filesystem::path& store) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -97,18 +96,16 @@ std::vector<RangeState> states_of(const std::filesystem::path& path, const Reade
 /// The store that is there, and whether its tables are damaged: then it is read with those of this sweep, if that made
 /// it. Throws StoreError where it cannot be read.
 std::pair<Reader, bool> open_own(const std::filesystem::path& path, const Layout& layout) {
-  std::exception_ptr reason;
   try {
     return {Reader(path), false};
   } catch (const StoreError&) {
-    reason = std::current_exception();
-  }
-  try {
-    std::pair<Reader, bool> own{Reader(path, layout), true};
-    log::warning(fmt::format("{}: its tables are damaged; they are made anew", path.string()));
-    return own;
-  } catch (const StoreError&) {
-    std::rethrow_exception(reason);
+    try {
+      std::pair<Reader, bool> own{Reader(path, layout), true};
+      log::warning(fmt::format("{}: its tables are damaged; they are made anew", path.string()));
+      return own;
+    } catch (const StoreError&) {  // the first one tells what is wrong
+    }
+    throw;
   }
 }
 

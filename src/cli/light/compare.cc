@@ -13,6 +13,7 @@
 #include "catenary/report/comparison_page.h"
 #include "cli/counted.h"
 #include "cli/exit_code.h"
+#include "cli/light/entry_of.h"
 #include "cli/light/json.h"
 #include "cli/light/text_table.h"
 #include "cli/light/write_file.h"
@@ -55,17 +56,17 @@ std::string table_text(const analysis::Changes& result) {
     }
     const std::string heading =
         fmt::format("{} {}, {}", change.task, change.condition, counted(change.num_items, "item"));
-    auto table = std::ranges::find(tables, heading, [](const auto& one) { return one.first; });
-    if (table == tables.end())
-      table =
-          tables.insert(tables.end(), {heading, {{"model", "metric", "before", "after", "difference, 95 %", "p", ""}}});
     const int decimals = analysis::decimals_for(change.difference.standard_error);
-    table->second.push_back({change.model, change.metric.name, fmt::format("{:.{}f}", change.before, decimals),
-                             fmt::format("{:.{}f}", change.after, decimals), interval_text(change.difference),
-                             analysis::p_text(change.p_holm), change.is_regression ? "REGRESSION" : ""});
+    entry_of(tables, heading)
+        .push_back({change.model, change.metric.name, fmt::format("{:.{}f}", change.before, decimals),
+                    fmt::format("{:.{}f}", change.after, decimals), interval_text(change.difference),
+                    analysis::p_text(change.p_holm), change.is_regression ? "REGRESSION" : ""});
   }
   std::string text = tables.empty() ? "" : "losses in nats; p: by Holm's method\n\n";
-  for (const auto& [heading, rows] : tables) text += printable(heading) + "\n" + text_table(rows, {2, 3, 5}) + "\n";
+  for (auto& [heading, rows] : tables) {
+    rows.insert(rows.begin(), {"model", "metric", "before", "after", "difference, 95 %", "p", ""});
+    text += printable(heading) + "\n" + text_table(rows, {2, 3, 5}) + "\n";
+  }
   const auto num_regressions = std::ranges::count_if(result.changes, &Change::is_regression);
   text += fmt::format("{} compared, {} of them without any change; {}, {} lost\n", result.changes.size(), num_unchanged,
                       counted(num_regressions, "regression"), result.lost.size());

@@ -20,7 +20,6 @@
 #include "cli/light/json.h"
 #include "cli/shell_quoted.h"
 #include "cli/slurm/allocation.h"
-#include "cli/slurm/batch_script.h"
 #include "cli/slurm/job_size.h"
 #include "cli/slurm/process.h"
 #include "cli/slurm/site.h"

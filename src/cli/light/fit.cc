@@ -19,6 +19,7 @@
 #include "catenary/base/short_number.h"
 #include "cli/counted.h"
 #include "cli/exit_code.h"
+#include "cli/light/entry_of.h"
 #include "cli/light/fit_output.h"
 #include "cli/light/text_table.h"
 #include "cli/light/write_file.h"
@@ -124,10 +125,7 @@ std::vector<Comparison> make_comparisons(const std::vector<Ladder>& ladders, con
 /// What there is to say besides the numbers, and of which rows: many rows often share one reason.
 class Notes {
  public:
-  void add(const std::string& text, const std::string& row) {
-    const auto it = std::ranges::find(notes_, text, &std::pair<std::string, std::vector<std::string>>::first);
-    (it == notes_.end() ? notes_.insert(notes_.end(), {text, {}}) : it)->second.push_back(row);
-  }
+  void add(const std::string& text, const std::string& row) { entry_of(notes_, text).push_back(row); }
   void print(std::size_t num_rows) const {
     for (const auto& [text, rows] : notes_) {
       const std::string whom = rows.size() == num_rows ? "all" : fmt::format("{}", fmt::join(rows, ", "));
@@ -276,18 +274,17 @@ void print_comparisons(const std::vector<Comparison>& comparisons, bool is_of_ta
     const Ladder& ladder = comparison.difference;
     const std::string heading = fmt::format("differences of {} on the same items: {}, family {}", ladder.metric.name,
                                             ladder.*shared, ladder.family);
-    auto table = std::ranges::find(tables, heading, [](const auto& one) { return one.first; });
-    if (table == tables.end())
-      table = tables.insert(tables.end(),
-                            {heading, {{row_title, "smallest", "largest", "mean, 95 % interval", "p", "slope", "p"}}});
-    table->second.push_back({ladder.*row_name, signed_text(comparison.at_each_scale.front()),
-                             signed_text(comparison.at_each_scale.back()),
-                             comparison.mean ? interval_text(*comparison.mean) : "–", p_text(comparison.p_mean),
-                             comparison.slope ? signed_text(*comparison.slope) : "–", p_text(comparison.p_slope)});
+    entry_of(tables, heading)
+        .push_back({ladder.*row_name, signed_text(comparison.at_each_scale.front()),
+                    signed_text(comparison.at_each_scale.back()),
+                    comparison.mean ? interval_text(*comparison.mean) : "–", p_text(comparison.p_mean),
+                    comparison.slope ? signed_text(*comparison.slope) : "–", p_text(comparison.p_slope)});
   }
-  for (const auto& [heading, rows] : tables)
+  for (auto& [heading, rows] : tables) {
+    rows.insert(rows.begin(), {row_title, "smallest", "largest", "mean, 95 % interval", "p", "slope", "p"});
     fmt::print("{}\nslope: a decade of the scale; p: unadjusted\n\n{}\n", wrapped(printable(heading), 80, "  "),
                text_table(rows, {1, 2, 4, 5, 6}));
+  }
 }
 
 // One table a family and metric.
@@ -360,9 +357,7 @@ int fit(const FitArgs& args) {
   }
   std::vector<std::pair<std::pair<std::string, std::string>, std::vector<const CurveReport*>>> tables;
   for (const CurveReport& report : result.reports) {
-    const std::pair key{report.ladder.family, report.ladder.metric.name};
-    const auto entry = std::ranges::find(tables, key, [](const auto& one) { return one.first; });
-    (entry == tables.end() ? tables.insert(tables.end(), {key, {}}) : entry)->second.push_back(&report);
+    entry_of(tables, {report.ladder.family, report.ladder.metric.name}).push_back(&report);
   }
   for (const auto& [key, reports] : tables) print_table(reports);
   const bool is_of_tasks = !args.compare.empty() && std::ranges::all_of(args.compare, [](const std::string& text) {

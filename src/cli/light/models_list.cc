@@ -83,7 +83,7 @@ void print_table(const std::vector<PublicLadder>& ladders) {
       rows.push_back({model.base ? "  " + *model.base : "i " + *model.instruct, cell(model.num_parameters),
                       cell(model.num_non_embedding_parameters), cell(model.num_active_parameters),
                       cell(model.training_tokens), cell(training_flops(model))});
-      if (model.base && model.instruct) rows.push_back({"i " + *model.instruct});
+      if (model.base && model.instruct) rows.push_back({"i " + *model.instruct, ""});
     }
     sources += wrapped(fmt::format("{}: {}", ladder.name, ladder.source), 78, "  ") + '\n';
   }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -138,7 +137,7 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
   const bool has_written = has([](const PlannedUnit& unit) { return unit.tokens->max_generated_tokens > 0; });
   const bool has_too_long = has([](const PlannedUnit& unit) { return !unit.items_outside_context.empty(); });
   std::vector<std::vector<std::string>> rows{
-      {"task", "condition", "items", "random", "tokens", "shared", "FLOPs", "longest"}};
+      {"  task", "condition", "items", "random", "tokens", "shared", "FLOPs", "longest"}};
   if (has_written) rows.front().emplace_back("written");
   if (has_too_long) rows.front().emplace_back("too long");
   std::int64_t max_generated_tokens = 0;
@@ -154,8 +153,13 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
     const double shared = tokens.num_tokens == 0 ? 0
                                                  : 1 - static_cast<double>(tokens.num_distinct_tokens) /
                                                            static_cast<double>(tokens.num_tokens);
+    if (&unit == &units.front() || unit.model_index != (&unit - 1)->model_index) {
+      rows.push_back({fmt::format(
+          "{}, context of {} tokens{}", unit.model->name, unit.context_length,
+          unit.model->tensor_parallel ? ", " + counted(*unit.model->tensor_parallel, "rank") + " together" : "")});
+    }
     std::vector<std::string>& row = rows.emplace_back();
-    row = {unit.task->name,
+    row = {"  " + unit.task->name,
            unit.condition->name,
            std::to_string(tokens.longest.size()),
            unit.random_accuracy ? fmt::format("{:.2f}", *unit.random_accuracy) : "–",
@@ -167,21 +171,10 @@ void print_text(const PlanArgs& args, const Study& study, const std::vector<Plan
       row.push_back(tokens.max_generated_tokens == 0 ? "–" : fmt::format("≤{}", tokens.max_generated_tokens));
     if (has_too_long) row.push_back(std::to_string(unit.items_outside_context.size()));
   }
-  fmt::print("{}: sweep {}, {} x {} x {} = {}\n", printable(args.spec.string()), printable(study.spec.name),
+  fmt::print("{}: sweep {}, {} x {} x {} = {}\n\n{}", printable(args.spec.string()), printable(study.spec.name),
              counted(study.spec.models.size(), "model"), counted(study.tasks.size(), "task"),
-             counted(study.spec.conditions.size(), "condition"), counted(units.size(), "unit"));
-  std::istringstream lines(text_table(rows, {2, 3, 4, 5, 6, 7, 8, 9}));
-  std::string line;
-  std::getline(lines, line);
-  fmt::print("\n  {}\n", line);
-  for (const PlannedUnit& unit : units) {
-    if (&unit == &units.front() || unit.model_index != (&unit - 1)->model_index) {
-      fmt::print("{}, context of {} tokens{}\n", printable(unit.model->name), unit.context_length,
-                 unit.model->tensor_parallel ? ", " + counted(*unit.model->tensor_parallel, "rank") + " together" : "");
-    }
-    std::getline(lines, line);
-    fmt::print("  {}\n", line);
-  }
+             counted(study.spec.conditions.size(), "condition"), counted(units.size(), "unit"),
+             text_table(rows, {2, 3, 4, 5, 6, 7, 8, 9}));
   fmt::print(
       "\nrandom: accuracy of guessing; shared: the part of the tokens that prompts have\n"
       "in common, fed once; longest: in tokens\n"

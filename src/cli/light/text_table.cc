@@ -27,11 +27,16 @@ std::string text_table(std::vector<std::vector<std::string>> rows, const std::ve
     for (std::string& cell : row) cell = for_output(std::move(cell));
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
+    if (row.size() == 1) continue;
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
   }
   std::string text;
   for (const auto& row : rows) {
+    if (row.size() == 1) {
+      text += printable(row[0]) + '\n';
+      continue;
+    }
     std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
       const std::string padding(widths[c] - width_of(row[c]), ' ');
