@@ -93,20 +93,22 @@ std::vector<RangeState> states_of(const std::filesystem::path& path, const Reade
   return states;
 }
 
+/// The store with the tables of this sweep in place of its own; nothing where they were others, or more is damaged.
+std::optional<Reader> open_with_tables_of(const std::filesystem::path& path, const Layout& layout) try {
+  return Reader(path, layout);
+} catch (const StoreError&) {
+  return std::nullopt;
+}
+
 /// The store that is there, and whether its tables are damaged: then it is read with those of this sweep, if that made
 /// it. Throws StoreError where it cannot be read.
-std::pair<Reader, bool> open_own(const std::filesystem::path& path, const Layout& layout) {
-  try {
-    return {Reader(path), false};
-  } catch (const StoreError&) {
-    try {
-      std::pair<Reader, bool> own{Reader(path, layout), true};
-      log::warning(fmt::format("{}: its tables are damaged; they are made anew", path.string()));
-      return own;
-    } catch (const StoreError&) {  // the first one tells what is wrong
-    }
-    throw;
-  }
+std::pair<Reader, bool> open_own(const std::filesystem::path& path, const Layout& layout) try {
+  return {Reader(path), false};
+} catch (const StoreError&) {
+  std::optional<Reader> own = open_with_tables_of(path, layout);
+  if (!own) throw;
+  log::warning(fmt::format("{}: its tables are damaged; they are made anew", path.string()));
+  return {std::move(*own), true};
 }
 
 /// What rank 0 found or made, as text for the broadcast.
